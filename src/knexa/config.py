@@ -6,13 +6,35 @@ are errors, so that no option is ever silently ignored. Presets and strategies a
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from knexa.errors import ConfigurationError
+from knexa.field_rules import nearest, rules
+from knexa.layers import Layer, complaint, explain, file_layer, merge, nest, set_layers
+from knexa.presets import DEFAULT_PRESET, preset_names, read_preset
+from knexa.strategies import RESET, STRATEGIES
+
+#: Backbones that the package ships, named ``embedded:NAME`` in the configuration.
+EMBEDDED_BACKBONES = ("qwen2", "gpt2", "bloom", "gpt-neox")
+
+#: Matchmakers named without ``module:object``.
+MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        """TOML has no null: the word ``none`` stands for it, so that a resolved file can say everything."""
+        return None if value == "none" else value
 
 
 class DataConfig(Section):
@@ -130,3 +152,124 @@ class FederationConfig(Section):
     sandbox: SandboxConfig = SandboxConfig()
     transport: TransportConfig = TransportConfig()
     engine: EngineConfig = EngineConfig()
+
+
+#: What a run is called whose settings no named strategy describes.
+CUSTOM = "custom"
+
+
+def load_config(
+    source: str | Path | None = None,
+    *,
+    preset: str | None = None,
+    strategy: str | None = None,
+    rounds: int | None = None,
+    seed: int | None = None,
+    sets: Sequence[str] = (),
+) -> FederationConfig:
+    """Resolve a configuration: preset, then ``source``, then the strategy, then ``sets`` ("a.b=value"), then flags.
+
+    ``source``: path of a TOML file, or the name of a preset. A file may name its own ``preset`` and ``strategy``; the arguments
+    win. Without a strategy nothing is overridden, and the run is called ``knexa`` if it equals that strategy, else ``custom``.
+    ``local`` exchanges nothing, so it gets the gradient steps that distillation would have taken: teachers and students share one
+    budget. Raises ConfigurationError with one sentence: the key as written, what was found, what is allowed.
+    """
+    if source is not None and str(source) in preset_names() and not Path(source).exists():
+        source, preset = None, preset or str(source)
+    file = file_layer(Path(source)) if source is not None else Layer("file")
+    own = file.data.pop("preset", DEFAULT_PRESET)
+    preset = _known("--preset" if preset else f"{file.label} preset", preset or own, preset_names())
+    base = [Layer(f"preset {preset}: key", read_preset(preset)), file]
+    top = set_layers(sets)
+    top += [Layer(f"--{key}", {key: value}, keyed=False) for key, value in (("rounds", rounds), ("seed", seed)) if value is not None]
+
+    named = strategy or merge([*base, *top]).get("strategy")
+    if named is None or named == CUSTOM:
+        config = _resolve([*base, *top])
+        shipped = _resolve([*base, *top, *_strategy_layers("knexa")])
+        return config.model_copy(
+            update={"strategy": "knexa" if config == shipped.model_copy(update={"strategy": config.strategy}) else CUSTOM}
+        )
+    return _with_strategy(_known("--strategy" if strategy else f"{file.label} strategy", named, tuple(STRATEGIES)), base, top)
+
+
+def to_toml(config: FederationConfig) -> str:
+    """The complete configuration as TOML; loading it gives an equal configuration."""
+    return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
+
+
+def exchange_share(config: FederationConfig) -> float:
+    """Expected share of agents that are students in a round: pairs over agents."""
+    most = len(config.agents) // 2
+    return min(config.matching.pairs or most, most) / len(config.agents)
+
+
+def _with_strategy(name: str, base: Sequence[Layer], top: Sequence[Layer]) -> FederationConfig:
+    config = _resolve([*base, *_strategy_layers(name), *top, Layer("--strategy", {"strategy": name}, keyed=False)])
+    return _with_local_budget(config) if name == "local" else config
+
+
+def _strategy_layers(name: str) -> list[Layer]:
+    defaults = {rule.key: rule.default for rule in rules(FederationConfig)}
+    overrides = {key: defaults[key] if value is RESET else value for key, value in STRATEGIES[name].overrides.items()}
+    return [Layer(f"strategy {name}: key", nest(key.split("."), value)) for key, value in overrides.items()]
+
+
+def _with_local_budget(config: FederationConfig) -> FederationConfig:
+    """Turn distillation steps into local ones. Zero is left over, so resolving a resolved configuration changes nothing."""
+    extra = math.ceil(config.distillation.steps * exchange_share(config))
+    local = config.local.model_copy(update={"first_steps": config.local.first_steps + extra, "steps": config.local.steps + extra})
+    return config.model_copy(update={"local": local, "distillation": config.distillation.model_copy(update={"steps": 0})})
+
+
+def _resolve(layers: Sequence[Layer]) -> FederationConfig:
+    try:
+        config = FederationConfig.model_validate(merge(layers))
+    except ValidationError as error:
+        raise explain(FederationConfig, layers, error) from error
+    _check(config, layers)
+    return config
+
+
+def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
+    """What types cannot say: names that must exist, and values that must fit each other."""
+    names = [agent.name for agent in config.agents]
+    for index, agent in enumerate(config.agents):
+        if agent.name in names[:index]:
+            raise complaint(layers, ("agents", index, "name"), agent.name, "a name that no other agent has")
+        _check_backbone(agent, ("agents", index, "backbone"), layers)
+    if max(config.evaluation.k, default=0) > config.evaluation.samples or min(config.evaluation.k, default=0) < 1:
+        raise complaint(
+            layers, ("evaluation", "k"), config.evaluation.k, f"whole numbers from 1 to evaluation.samples = {config.evaluation.samples}"
+        )
+    if config.matching.matchmaker not in MATCHMAKERS and ":" not in config.matching.matchmaker:
+        hint = nearest(config.matching.matchmaker, MATCHMAKERS)
+        raise complaint(layers, ("matching", "matchmaker"), config.matching.matchmaker, f"{', '.join(MATCHMAKERS)} or module:object{hint}")
+    if config.data.problems != "embedded" and not Path(config.data.problems).is_file():
+        raise complaint(layers, ("data", "problems"), config.data.problems, "'embedded' or the path of an existing .jsonl file of problems")
+
+
+def _check_backbone(agent: AgentConfig, path: tuple[str | int, ...], layers: Sequence[Layer]) -> None:
+    kind, colon, name = agent.backbone.partition(":")
+    embedded = ", ".join(f"embedded:{name}" for name in EMBEDDED_BACKBONES)
+    if colon and (kind != "embedded" or name not in EMBEDDED_BACKBONES):
+        hint = nearest(name, EMBEDDED_BACKBONES)
+        raise complaint(layers, path, agent.backbone, f"{embedded}, a folder, or a hub id{hint}")
+    if agent.backbone.startswith((".", "/", "~")) and not Path(agent.backbone).expanduser().exists():
+        raise complaint(layers, path, agent.backbone, f"an existing folder, {embedded}, or a hub id")
+    if not agent.backbone:
+        raise complaint(layers, path, agent.backbone, f"{embedded}, a folder, or a hub id")
+
+
+def _known(key: str, name: object, known: Sequence[str]) -> str:
+    if name not in known:
+        raise ConfigurationError(f"{key}: found {name!r}; allowed: {', '.join(known)}{nearest(str(name), known)}")
+    return str(name)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return "none" if value is None else value

@@ -1,0 +1,66 @@
+"""Named strategies: what is compared with what, as overrides of the configuration.
+
+A strategy replaces only the keys that tell the compared methods apart; fleet, data, budgets and seeds stay as configured, so
+that all strategies of one comparison start from the same bytes and spend the same gradient steps.
+
+``RESET`` means "as KNEXA ships it": the key goes back to its default, whatever a preset or a file says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+#: Stands for the default of a key.
+RESET: Final = "<default>"
+
+_PLAIN = {"distillation.verify": False, "distillation.memory": False, "matching.curriculum": False}
+_SHIPPED_TEACHING = {"distillation.verify": RESET, "distillation.memory": RESET, "matching.curriculum": RESET, "matching.probe": RESET}
+_SHIPPED_CHOICE = {"matching.matchmaker": "knexa", "matching.context": RESET, "matching.pairing": RESET}
+_SHIPPED = {**_SHIPPED_CHOICE, **_SHIPPED_TEACHING}
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """``overrides``: dotted key to value or :data:`RESET`. ``summary``: one line for ``--help`` and the docs."""
+
+    summary: str
+    overrides: Mapping[str, object]
+
+
+#: ``local`` also moves the distillation budget into the local updates: see :func:`knexa.config.load_config`.
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+    {
+        "local": Strategy("no exchange; the gradient steps of distillation go to local updates", {"matching.matchmaker": "local"}),
+        "random": Strategy("random pairs, plain distillation as in the paper", {"matching.matchmaker": "random", **_PLAIN}),
+        "heuristic": Strategy(
+            "most different data first, the better one teaches, plain distillation", {"matching.matchmaker": "heuristic", **_PLAIN}
+        ),
+        "knexa": Strategy("as shipped: bandit on gaps, curriculum, verification, memory", _SHIPPED),
+        "paper": Strategy(
+            "the paper's KNEXA: concatenated profiles, greedy pairs, plain distillation, reward on private validation loss",
+            {
+                "matching.matchmaker": "knexa",
+                "matching.context": "concat",
+                "matching.pairing": "greedy",
+                "matching.probe": False,
+                "reward.measure": "validation",
+                **_PLAIN,
+            },
+        ),
+        "oracle": Strategy(
+            "tries every pair before choosing (upper bound), teaching as shipped", {"matching.matchmaker": "oracle", **_SHIPPED_TEACHING}
+        ),
+        "random-shipped": Strategy("random pairs, teaching as shipped", {"matching.matchmaker": "random", **_SHIPPED_TEACHING}),
+        "knexa-plain": Strategy("KNEXA's choice of pairs, plain distillation", {**_SHIPPED, **_PLAIN}),
+        "knexa-no-verify": Strategy(
+            "ablation: teacher texts are not checked by the public tests", {**_SHIPPED, "distillation.verify": False}
+        ),
+        "knexa-no-memory": Strategy("ablation: verified texts are not replayed", {**_SHIPPED, "distillation.memory": False}),
+        "knexa-no-curriculum": Strategy("ablation: prompts are not spread by need", {**_SHIPPED, "matching.curriculum": False}),
+        "knexa-concat": Strategy("ablation: the paper's concatenated context", {**_SHIPPED, "matching.context": "concat"}),
+        "knexa-greedy": Strategy("ablation: the paper's greedy pairs", {**_SHIPPED, "matching.pairing": "greedy"}),
+    }
+)

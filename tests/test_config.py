@@ -1,0 +1,150 @@
+"""Resolving a configuration: layers win in order, strategies share one budget, every mistake is one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knexa.config import CUSTOM, FederationConfig, exchange_share, load_config, to_toml
+from knexa.errors import ConfigurationError
+from knexa.presets import preset_names
+from knexa.strategies import STRATEGIES
+
+
+def gradient_steps(config: FederationConfig) -> float:
+    """Expected optimiser steps of one agent over the whole run."""
+    exchanges = 0.0 if config.matching.matchmaker == "local" else exchange_share(config) * config.rounds
+    return config.local.first_steps + (config.rounds - 1) * config.local.steps + exchanges * config.distillation.steps
+
+
+@pytest.mark.parametrize("preset", preset_names())
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_resolved_file_resolves_to_itself(tmp_path: Path, preset: str, strategy: str) -> None:
+    """``config.toml`` of a run is complete and idempotent: loading it again changes nothing, whatever the strategy."""
+    config = load_config(preset=preset, strategy=strategy)
+    path = tmp_path / "config.toml"
+    path.write_text(to_toml(config))
+    assert load_config(path) == config
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_strategies_of_one_preset_spend_equal_gradient_steps_on_equal_fleets(preset: str) -> None:
+    """A comparison is fair by construction: same agents, data and rounds; the same steps, up to rounding in favour of ``local``."""
+    configs = [load_config(preset=preset, strategy=strategy) for strategy in STRATEGIES]
+    assert len({(config.agents, config.data, config.rounds, config.seed, config.evaluation) for config in configs}) == 1
+    steps = {config.strategy: gradient_steps(config) for config in configs}
+    shared = steps.pop("local")
+    assert len(set(steps.values())) == 1
+    assert 0 <= shared - steps["knexa"] < configs[0].rounds
+
+
+def test_later_layers_win(tmp_path: Path) -> None:
+    """Preset, then file, then strategy, then --set, then flags."""
+    file = tmp_path / "federation.toml"
+    file.write_text("rounds = 3\n[local]\nsteps = 7\n[distillation]\nverify = true\nprompts = 9\n")
+    config = load_config(file, strategy="random", rounds=5, sets=["rounds=4", "local.batch_size=2", "distillation.prompts=11"])
+    assert (config.rounds, config.local.steps, config.local.batch_size, config.distillation.prompts) == (5, 7, 2, 11)
+    assert not config.distillation.verify
+    assert load_config(file, strategy="random", sets=["distillation.verify=true"]).distillation.verify
+
+
+def test_a_file_names_its_own_preset_and_strategy(tmp_path: Path) -> None:
+    """A file stands for itself; the arguments of a call win over it."""
+    file = tmp_path / "federation.toml"
+    file.write_text('preset = "crowd"\nstrategy = "random"\n')
+    assert len(load_config(file).agents) == 24
+    assert load_config(file).matching.matchmaker == "random"
+    assert load_config(file, strategy="knexa").matching.matchmaker == "knexa"
+    assert len(load_config(file, preset="quickstart").agents) == 6
+
+
+def test_a_run_is_called_after_a_strategy_only_if_it_is_that_strategy() -> None:
+    """The label in a result never claims the shipped method for settings that differ from it."""
+    assert load_config().strategy == "knexa"
+    assert load_config(sets=["local.steps=9"]).strategy == "knexa"
+    assert load_config(sets=["distillation.verify=false"]).strategy == CUSTOM
+    assert load_config(preset="paper").strategy == "paper"
+
+
+def test_one_agent_of_a_list_can_be_changed() -> None:
+    """``agents.N.key`` changes one agent and leaves the others alone."""
+    config = load_config(sets=["agents.1.behaviour=lazy"])
+    assert [agent.behaviour for agent in config.agents] == ["honest", "lazy"] + ["honest"] * 4
+
+
+MISTAKES = [
+    (["local.stepz=1"], "--set local.stepz: unknown key; did you mean 'steps'? allowed: learning_rate, first_steps"),
+    (["lokal.steps=1"], "--set lokal: unknown key; did you mean 'local'?"),
+    (["steps=1"], "--set steps: unknown key"),
+    (["local.steps=-1"], "--set local.steps: found -1; allowed: a whole number of at least 0"),
+    (["local.steps=many"], "--set local.steps: found 'many'; allowed: a whole number"),
+    (["local=1"], "--set local: found 1; allowed: a table with keys of learning_rate"),
+    (["local.steps"], "--set: found 'local.steps'; allowed: KEY=VALUE"),
+    (["agents=[]"], "--set agents: found []; allowed: at least 2 of them"),
+    (["agents.9.name=x"], "--set agents: found {'9': {'name': 'x'}}; allowed: a list of [[agents]] tables"),
+    (["agents.0.name=A B"], "--set agents.0.name: found 'A B'; allowed: a text of the form"),
+    (["agents.1.name=agent-1"], "--set agents.1.name: found 'agent-1'; allowed: a name that no other agent has"),
+    (["agents.0.backbone=embedded:gtp2"], "--set agents.0.backbone: found 'embedded:gtp2'; allowed: embedded:qwen2, embedded:gpt2"),
+    (["agents.0.backbone=./nowhere"], "--set agents.0.backbone: found './nowhere'; allowed: an existing folder"),
+    (["data.problems=nowhere.jsonl"], "--set data.problems: found 'nowhere.jsonl'; allowed: 'embedded' or the path"),
+    (["evaluation.k=[1,20]"], "--set evaluation.k: found (1, 20); allowed: whole numbers from 1 to evaluation.samples = 10"),
+    (["matching.matchmaker=rndom"], "--set matching.matchmaker: found 'rndom'; allowed: knexa, random"),
+    (["matching.context=cat"], "--set matching.context: found 'cat'; allowed: concat, gap"),
+    (["data.alpha=0"], "--set data.alpha: found 0; allowed: a number above 0 (Dirichlet"),
+]
+
+
+@pytest.mark.parametrize(("sets", "sentence"), MISTAKES)
+def test_a_mistake_names_the_key_what_was_found_and_what_is_allowed(sets: list[str], sentence: str) -> None:
+    """One sentence, with the key as the user wrote it."""
+    with pytest.raises(ConfigurationError) as error:
+        load_config(sets=sets)
+    assert str(error.value).startswith(sentence)
+    assert "\n" not in str(error.value)
+
+
+def test_mistakes_in_files_name_file_key_and_line(tmp_path: Path) -> None:
+    """A TOML error names file and line; a wrong value names file and key; so does a mistake in a flag."""
+    file = tmp_path / "mine.toml"
+    file.write_text("rounds = 3\nseed = what\n")
+    with pytest.raises(ConfigurationError, match=r"mine\.toml: not valid TOML: .*line 2"):
+        load_config(file)
+    file.write_text("[local]\nsteps = -4\n")
+    with pytest.raises(ConfigurationError, match=r"mine\.toml: key local\.steps: found -4; allowed: a whole number"):
+        load_config(file)
+    with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
+        load_config(tmp_path / "nowhere.toml")
+    with pytest.raises(ConfigurationError, match=r"--rounds: found 0; allowed: a whole number of at least 1"):
+        load_config(rounds=0)
+    with pytest.raises(ConfigurationError, match=r"--strategy: found 'knxa'; allowed: local, random.*did you mean 'knexa'"):
+        load_config(strategy="knxa")
+    with pytest.raises(ConfigurationError, match=r"--preset: found 'huge'; allowed: crowd, paper, quickstart"):
+        load_config(preset="huge")
+
+
+@given(st.text(max_size=40))
+def test_any_assignment_either_resolves_or_is_a_configuration_error(text: str) -> None:
+    """Nothing that can be typed after --set ends in a traceback."""
+    try:
+        assert isinstance(load_config(sets=[text]), FederationConfig)
+    except ConfigurationError as error:
+        assert str(error)  # noqa: PT017
+
+
+@given(
+    key=st.sampled_from(
+        ["rounds", "local.steps", "data", "agents", "agents.0", "agents.0.name", "agents.0.backbone", "evaluation.k", "matching.pairs"]
+    ),
+    value=st.one_of(
+        st.integers(-5, 5).map(str), st.sampled_from(["none", "true", "[]", "{}", "[1]", "nan", "inf", "x:y", "''"]), st.text(max_size=9)
+    ),
+)
+def test_any_value_either_resolves_or_is_a_configuration_error(key: str, value: str) -> None:
+    """The same for known keys with any value."""
+    try:
+        assert isinstance(load_config(sets=[f"{key}={value}"]), FederationConfig)
+    except ConfigurationError as error:
+        assert str(error)  # noqa: PT017

@@ -1,0 +1,164 @@
+"""A run read back from its folder: typed values out of ``events.jsonl`` and ``timings.jsonl``.
+
+Summary, report and comparison all read runs through this module, so the format of the log is known in one place only.
+A run that was killed or is still going reads as far as it got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from knexa.errors import RunFolderError
+from knexa.events import TIMINGS_FILE, Event, read_events
+
+#: Names of the scores, in the order in which tables show them.
+SCORES = ("pass@1", "pass@5", "pass@10")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores of one agent after ``round`` rounds; ``stage`` is start, round or end. Shares in [0, 1], loss in nats a token.
+
+    ``problems``: evaluated problems, ``samples`` programs each. ``memory``: verified texts the agent then held.
+    """
+
+    agent: str
+    round: int
+    stage: str
+    split: str
+    problems: int
+    samples: int
+    scores: Mapping[str, float | None]
+    loss: float | None
+    by_category: Mapping[str, float]
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One match and what came of it. Values are None where the exchange failed before it was measured.
+
+    ``reward``: Eq. 3 before clipping. ``bytes``: size of the package. ``kept`` of ``texts`` passed verification.
+    """
+
+    match_id: str
+    round: int
+    teacher: str
+    student: str
+    protocol: str
+    reward: float | None = None
+    loss_before: float | None = None
+    loss_after: float | None = None
+    bytes: int = 0
+    texts: int = 0
+    kept: int = 0
+    accepted: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """``rounds``: rounds asked for. ``finished``: false while the run goes on, or after it was killed.
+
+    ``seconds`` and ``peak_rss_mb`` are None until the run ends. ``jobs``: rows of kind "job" of the timings.
+    """
+
+    folder: Path
+    version: str
+    config: Mapping[str, Any]
+    agents: tuple[str, ...]
+    start_hash: str
+    evaluations: tuple[Evaluation, ...]
+    exchanges: tuple[Exchange, ...]
+    faults: tuple[Event, ...]
+    participants: Mapping[str, Any]
+    finished: bool
+    seconds: float | None
+    peak_rss_mb: float | None
+    jobs: tuple[Event, ...] = field(repr=False)
+
+    @property
+    def strategy(self) -> str:
+        return str(self.config["strategy"])
+
+    @property
+    def seed(self) -> int:
+        return int(self.config["seed"])
+
+    @property
+    def rounds(self) -> int:
+        return int(self.config["rounds"])
+
+    def at(self, agent: str, stage: str) -> Evaluation | None:
+        """The evaluation of ``agent`` at ``stage`` "start" or "end"."""
+        return next((one for one in self.evaluations if one.agent == agent and one.stage == stage), None)
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Raises RunFolderError if ``folder`` holds no run, or a record that is damaged or of another version."""
+    events = list(read_events(folder))
+    if not events or events[0].get("kind") != "header":
+        raise RunFolderError(f"{folder}: events.jsonl has no header yet; wait until the run has started, or start it again")
+    try:
+        return _read(folder, events)
+    except (KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{folder}: events.jsonl lacks {error}; it was written by another version of knexa or changed by hand"
+        ) from error
+
+
+def _read(folder: Path, events: list[dict[str, Any]]) -> RunRecord:
+    header = events[0]
+    timings = list(read_events(folder, TIMINGS_FILE)) if (folder / TIMINGS_FILE).is_file() else []
+    totals = [row for row in timings if row.get("kind") == "total"]
+    end = _of_kind(events, "end")
+    return RunRecord(
+        folder=folder,
+        version=header["version"],
+        config=header["config"],
+        agents=tuple(header["agents"]),
+        start_hash=header["start_hash"],
+        evaluations=tuple(map(_evaluation, _of_kind(events, "evaluation"))),
+        exchanges=_exchanges(events),
+        faults=tuple(_of_kind(events, "fault")),
+        participants=end[-1].get("participants", {}) if end else {},
+        finished=bool(end),
+        seconds=sum(row["seconds"] for row in totals) if totals else None,
+        peak_rss_mb=max(row["peak_rss_mb"] for row in totals) if totals else None,
+        jobs=tuple(row for row in timings if row.get("kind") == "job"),
+    )
+
+
+def _of_kind(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["kind"] == kind]
+
+
+def _evaluation(event: Event) -> Evaluation:
+    return Evaluation(
+        agent=event["agent"],
+        round=event["round"],
+        stage=event["stage"],
+        split=event["split"],
+        problems=event["problems"],
+        samples=event["samples"],
+        scores=event["scores"],
+        loss=event["loss"],
+        by_category=event["by_category"],
+        memory=event["texts_kept"],
+    )
+
+
+def _exchanges(events: list[dict[str, Any]]) -> tuple[Exchange, ...]:
+    """One exchange a match, in the order of the matches."""
+    outcomes = {event["match_id"]: event for event in _of_kind(events, "outcome")}
+    rewards = {event["match_id"]: event for event in _of_kind(events, "reward")}
+    matches = [match for event in _of_kind(events, "match") for match in event["matches"]]
+    return tuple(_exchange(match, outcomes.get(match["match_id"]), rewards.get(match["match_id"])) for match in matches)
+
+
+def _exchange(match: Event, outcome: Event | None, reward: Event | None) -> Exchange:
+    names = {key: match[key] for key in ("match_id", "round", "teacher", "student", "protocol")}
+    measured = {key: outcome[key] for key in ("loss_before", "loss_after", "bytes", "texts", "kept", "accepted")} if outcome else {}
+    return Exchange(**names, **measured, reward=reward["raw"] if reward else None)

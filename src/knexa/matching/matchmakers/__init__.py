@@ -1,0 +1,19 @@
+"""Matchmakers: KNEXA's own, the baselines, and those that users plug in."""
+
+from knexa.matching.matchmakers.baselines import HeuristicMatchmaker, LocalMatchmaker, OracleMatchmaker, RandomMatchmaker
+from knexa.matching.matchmakers.build import MATCHMAKERS, build_matchmaker
+from knexa.matching.matchmakers.contract import Candidate, Matchmaker, Trial
+from knexa.matching.matchmakers.knexa import KnexaMatchmaker
+
+__all__ = [
+    "MATCHMAKERS",
+    "Candidate",
+    "HeuristicMatchmaker",
+    "KnexaMatchmaker",
+    "LocalMatchmaker",
+    "Matchmaker",
+    "OracleMatchmaker",
+    "RandomMatchmaker",
+    "Trial",
+    "build_matchmaker",
+]

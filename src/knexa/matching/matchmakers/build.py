@@ -1,0 +1,36 @@
+"""From a configuration to its matchmaker."""
+
+from __future__ import annotations
+
+from knexa.config import MatchingConfig, RewardConfig
+from knexa.errors import ConfigurationError
+from knexa.matching.matchmakers.baselines import HeuristicMatchmaker, LocalMatchmaker, OracleMatchmaker, RandomMatchmaker
+from knexa.matching.matchmakers.contract import Matchmaker, Trial
+from knexa.matching.matchmakers.knexa import KnexaMatchmaker
+from knexa.matching.matchmakers.plugged import load_plugin
+
+MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
+
+
+def build_matchmaker(config: MatchingConfig, reward: RewardConfig, rounds: int, seed: int, trial: Trial | None = None) -> Matchmaker:
+    """The matchmaker that ``config.matchmaker`` names. ``trial`` is needed by the oracle alone, and only a simulation has one.
+
+    Raises ConfigurationError for an unknown name, a ``module:object`` that cannot be used, or an oracle without a trial.
+    """
+    match config.matchmaker:
+        case "knexa":
+            return KnexaMatchmaker(config, reward, rounds)
+        case "random":
+            return RandomMatchmaker(config, reward, rounds, seed)
+        case "heuristic":
+            return HeuristicMatchmaker(config, reward, rounds)
+        case "local":
+            return LocalMatchmaker(config, reward, rounds)
+        case "oracle":
+            if trial is None:
+                raise ConfigurationError("matching.matchmaker = 'oracle' has to try every pair first; only a simulation can (`knexa run`)")
+            return OracleMatchmaker(config, reward, rounds, trial)
+        case name if ":" in name:
+            return load_plugin(config, reward, rounds, seed)
+        case name:
+            raise ConfigurationError(f"matching.matchmaker = {name!r} is unknown; choose {', '.join(MATCHMAKERS)} or module:object")

@@ -1,0 +1,76 @@
+"""What the coordinator needs of a matchmaker, and what it may log of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from knexa.matching.match import Match, Outcome
+from knexa.matching.profile import Profile
+from knexa.matching.reward import Reward
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One admissible pair of a round, chosen or not: all that replay and off-policy evaluation need.
+
+    ``context``: the features the pair was judged by. ``score``: the matchmaker's value of it. ``propensity``: probability
+    with which the pair is among the chosen; 0 or 1 for a matchmaker that draws nothing.
+    """
+
+    teacher: str
+    student: str
+    context: tuple[float, ...]
+    score: float
+    propensity: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able fields, for the event log."""
+        return {
+            "teacher": self.teacher,
+            "student": self.student,
+            "context": list(self.context),
+            "score": self.score,
+            "propensity": self.propensity,
+        }
+
+
+class Matchmaker(Protocol):
+    """Chooses the pairs of a round and learns from what became of them.
+
+    Outcomes may come late, in any order, or never; one that names no open match is no news and returns None.
+    """
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Of the last :meth:`match`, in the order of (teacher, student) names."""
+        ...
+
+    def match(self, profiles: Mapping[str, Profile], round: int) -> list[Match]:
+        """Disjoint pairs among the agents of ``profiles`` (by name), best first. ``round`` counts from 1."""
+        ...
+
+    def learn(self, outcome: Outcome) -> Reward | None:
+        """Reward the match that ``outcome`` reports on. Raises PeerError, and learns nothing, if a number is not finite."""
+        ...
+
+    def fail(self, match_id: str) -> None:
+        """The exchange came to nothing: there is no reward, but it is remembered. Unknown ids are ignored."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that later choices depend on; JSON-able, and exact when read back."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue as if uninterrupted since :meth:`state`."""
+        ...
+
+    def digest(self) -> str:
+        """SHA-256 of the state."""
+        ...
+
+
+#: Tries matches without lasting effect and returns the reward that each would earn; NaN where it cannot be had.
+Trial = Callable[[Sequence[Match]], Sequence[float]]

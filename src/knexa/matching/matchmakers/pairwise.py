@@ -1,0 +1,164 @@
+"""What all matchmakers share: contexts, open matches, rewards, history. A subclass only says which pairs it wants.
+
+The context stored when a pair is chosen is the one that its reward is later credited to (Alg. 1); the profiles of the next
+round, taken after the exchange, never are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knexa.config import MatchingConfig, RewardConfig
+from knexa.matching.context import contexts
+from knexa.matching.curriculum import curriculum
+from knexa.matching.history import History
+from knexa.matching.match import Match, Outcome
+from knexa.matching.matchmakers.contract import Candidate
+from knexa.matching.pairing import Pair
+from knexa.matching.profile import Profile
+from knexa.matching.reward import Reward, RewardScale, raw_reward
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A round's choice, by positions in the sorted list of agents.
+
+    ``scores`` [n, n]: value of t teaching s, NaN = no candidate. ``pairs``: the chosen, disjoint. ``propensity`` [n, n]:
+    probability that the pair is chosen.
+    """
+
+    scores: Array
+    pairs: Sequence[Pair]
+    propensity: Array
+
+
+class Learner(Protocol):
+    """The part of a matchmaker that rewards change."""
+
+    def absorb(self, context: Array, outcome: Outcome, reward: Reward) -> None:
+        """``context`` [d], as stored when the pair was chosen, earned ``reward``."""
+        ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def restore(self, state: Mapping[str, Any]) -> None: ...
+
+
+class PairwiseMatchmaker(ABC):
+    """A Matchmaker whose subclass implements :meth:`choose`, and gives a ``learner`` if it has one."""
+
+    def __init__(self, config: MatchingConfig, reward: RewardConfig, rounds: int, learner: Learner | None = None) -> None:
+        self.config, self.reward, self.rounds = config, reward, rounds
+        self.history = History()
+        self._learner = learner
+        self._scale = RewardScale(reward.clip)
+        self._open: dict[str, tuple[Match, Array]] = {}
+        self._candidates: tuple[Candidate, ...] = ()
+
+    @abstractmethod
+    def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
+        """Decide over ``agents`` (at least two, sorted by name) with contexts ``X`` [n, n, d]."""
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        return self._candidates
+
+    def match(self, profiles: Mapping[str, Profile], round: int) -> list[Match]:
+        agents = [profiles[name] for name in sorted(profiles)]
+        self._candidates = ()
+        if len(agents) < 2:
+            return []
+        X = contexts(self.config.context, agents, self.history, round, self.rounds)
+        decision = self.choose(agents, X, round)
+        self._candidates = _candidates(agents, X, decision)
+        return [self._opened(agents, X, decision, round, pair) for pair in decision.pairs]
+
+    def learn(self, outcome: Outcome) -> Reward | None:
+        if outcome.match_id not in self._open:
+            return None
+        raw = raw_reward(outcome, self.reward.gamma, self.reward.delta, self.reward.measure)
+        match, context = self._open.pop(outcome.match_id)
+        reward = Reward(outcome.match_id, raw, *self._scale.scale(raw))
+        self.history.record(match, outcome, raw)
+        if self._learner is not None:
+            self._learner.absorb(context, outcome, reward)
+        return reward
+
+    def fail(self, match_id: str) -> None:
+        if match_id in self._open:
+            self.history.record_failure(self._open.pop(match_id)[0])
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "open": [{"match": asdict(match), "context": context.tolist()} for match, context in self._open.values()],
+            "scale": self._scale.state(),
+            "history": self.history.state(),
+            "learner": None if self._learner is None else self._learner.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        matches = [_match(entry["match"]) for entry in state["open"]]
+        stored = [np.array(entry["context"], dtype=np.float64) for entry in state["open"]]
+        self._open = {match.match_id: (match, context) for match, context in zip(matches, stored, strict=True)}
+        self._scale.restore(state["scale"])
+        self.history.restore(state["history"])
+        if self._learner is not None:
+            self._learner.restore(state["learner"])
+
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.state(), sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+    def proposal(self, teacher: Profile, student: Profile, round: int) -> Match:
+        """The match that these two would have, curriculum included; score and propensity still at their defaults."""
+        shares = curriculum(teacher, student) if self.config.curriculum else ()
+        return Match(f"r{round}-{teacher.agent}-{student.agent}", round, teacher.agent, student.agent, curriculum=shares)
+
+    def _opened(self, agents: Sequence[Profile], X: Array, decision: Decision, round: int, pair: Pair) -> Match:
+        draft = self.proposal(agents[pair[0]], agents[pair[1]], round)
+        match = Match(
+            match_id=self._unused(draft.match_id),
+            round=round,
+            teacher=draft.teacher,
+            student=draft.student,
+            curriculum=draft.curriculum,
+            score=float(decision.scores[pair]),
+            propensity=float(decision.propensity[pair]),
+        )
+        self._open[match.match_id] = (match, X[pair].copy())
+        self.history.meet(match)
+        return match
+
+    def _unused(self, match_id: str) -> str:
+        """``match_id``, made unique: names may contain dashes, so a-b -> c and a -> b-c would share one."""
+        return match_id if match_id not in self._open else self._unused(f"{match_id}-again")
+
+
+def certain(pairs: Sequence[Pair], count: int) -> Array:
+    """Propensities [n, n] of a choice that drew nothing: 1 for the chosen, 0 for all others."""
+    propensity = np.zeros((count, count))
+    for pair in pairs:
+        propensity[pair] = 1.0
+    return propensity
+
+
+def _candidates(agents: Sequence[Profile], X: Array, decision: Decision) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(teacher.agent, student.agent, tuple(X[t, s].tolist()), float(decision.scores[t, s]), float(decision.propensity[t, s]))
+        for t, teacher in enumerate(agents)
+        for s, student in enumerate(agents)
+        if t != s and not np.isnan(decision.scores[t, s])
+    )
+
+
+def _match(fields: Mapping[str, Any]) -> Match:
+    return Match(**{**fields, "curriculum": tuple(fields["curriculum"])})

@@ -1,0 +1,115 @@
+"""A matchmaker of the user's own, named ``module:object`` in the configuration.
+
+``object`` is called as ``object(config=..., reward=..., rounds=..., seed=...)`` and returns anything with
+
+- ``match(profiles, round)`` -> pairs of names ``(teacher, student)``, or Match values, best first;
+- ``learn(outcome)``, called for every outcome of its matches;
+- optionally ``state()`` and ``restore(state)`` with JSON-able values, without which it must depend on its arguments alone.
+
+Curriculum, contexts, rewards, history and logging come with it, as for every other matchmaker.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from knexa.config import MatchingConfig, RewardConfig
+from knexa.errors import ConfigurationError
+from knexa.matching.match import Match, Outcome
+from knexa.matching.matchmakers.pairwise import Array, Decision, PairwiseMatchmaker, certain
+from knexa.matching.pairing import Pair
+from knexa.matching.profile import Profile
+from knexa.matching.reward import Reward
+
+
+class Plugin(Protocol):
+    """The least that an own matchmaker must have."""
+
+    def match(self, profiles: Mapping[str, Profile], round: int) -> Iterable[Match | tuple[str, str]]: ...
+
+    def learn(self, outcome: Outcome) -> object: ...
+
+
+class PluggedMatchmaker(PairwiseMatchmaker):
+    """Wraps a plugin; ``name`` is what the user wrote in the configuration, for messages."""
+
+    def __init__(self, config: MatchingConfig, reward: RewardConfig, rounds: int, plugin: Plugin, name: str) -> None:
+        super().__init__(config, reward, rounds, learner=_FromOutcomes(plugin))
+        self._plugin, self._name = plugin, name
+
+    def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
+        """Raises ConfigurationError if the plugin names an unknown agent, an agent twice, or more pairs than allowed."""
+        place = {agent.agent: position for position, agent in enumerate(agents)}
+        scores = np.zeros((len(agents), len(agents)))
+        pairs: list[Pair] = []
+        for wanted in self._plugin.match({agent.agent: agent for agent in agents}, round):
+            pair = self._placed(wanted, place)
+            scores[pair] = wanted.score if isinstance(wanted, Match) else 0.0
+            pairs.append(pair)
+        self._check(pairs, round)
+        return Decision(scores, pairs, certain(pairs, len(agents)))
+
+    def _placed(self, wanted: Match | tuple[str, str], place: Mapping[str, int]) -> Pair:
+        teacher, student = (wanted.teacher, wanted.student) if isinstance(wanted, Match) else wanted
+        for name in (teacher, student):
+            if name not in place:
+                raise ConfigurationError(
+                    f"matchmaker {self._name!r} paired {name!r}, who is not in this round; choose among the given profiles"
+                )
+        return place[teacher], place[student]
+
+    def _check(self, pairs: Sequence[Pair], round: int) -> None:
+        taken = [agent for pair in pairs for agent in pair]
+        if len(set(taken)) < len(taken):
+            raise ConfigurationError(f"matchmaker {self._name!r} used an agent twice in round {round}; pairs must be disjoint")
+        if self.config.pairs is not None and len(pairs) > self.config.pairs:
+            raise ConfigurationError(
+                f"matchmaker {self._name!r} chose {len(pairs)} pairs in round {round}; matching.pairs allows {self.config.pairs}"
+            )
+
+
+class _FromOutcomes:
+    """Hands outcomes to the plugin, and its state through, if it has one."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin = plugin
+
+    def absorb(self, context: Array, outcome: Outcome, reward: Reward) -> None:
+        self._plugin.learn(outcome)
+
+    def state(self) -> dict[str, Any]:
+        return {"plugin": self._plugin.state() if hasattr(self._plugin, "state") else None}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        if hasattr(self._plugin, "restore"):
+            self._plugin.restore(state["plugin"])
+
+
+def load_plugin(config: MatchingConfig, reward: RewardConfig, rounds: int, seed: int) -> PluggedMatchmaker:
+    """Import and build ``config.matchmaker``, which reads ``module:object``. Raises ConfigurationError saying what is missing."""
+    name = config.matchmaker
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"matching.matchmaker = {name!r}: cannot import {module_name!r} ({error}); install it or put its folder on PYTHONPATH"
+        ) from error
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        raise ConfigurationError(f"matching.matchmaker = {name!r}: {module_name!r} has no class or function called {attribute!r}")
+    arguments = {"config": config, "reward": reward, "rounds": rounds, "seed": seed}
+    try:
+        inspect.signature(factory).bind(**arguments)
+    except TypeError as error:
+        raise ConfigurationError(f"matching.matchmaker = {name!r}: it must accept {', '.join(arguments)} by name ({error})") from error
+    plugin = factory(**arguments)
+    lacking = [method for method in ("match", "learn") if not callable(getattr(plugin, method, None))]
+    if lacking:
+        raise ConfigurationError(f"matching.matchmaker = {name!r}: what it returns has no method {' or '.join(lacking)}")
+    return PluggedMatchmaker(config, reward, rounds, plugin, name)

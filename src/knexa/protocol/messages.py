@@ -6,7 +6,9 @@ the coordinator may not import (a lint rule holds it to that).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import Profile
@@ -74,6 +76,14 @@ class WakeAt:
     """Call the machine's ``on_time`` at ``time`` (seconds on the shell's clock), if it still waits then."""
 
     time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Append an event of this ``kind`` (see :mod:`knexa.events`) to the record; ``fields`` are JSON-able, without NaN."""
+
+    kind: str
+    fields: Mapping[str, Any]
 
 
 #: The name under which agents address the coordinator.

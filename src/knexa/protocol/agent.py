@@ -1,0 +1,266 @@
+"""A participant's side of the protocol: a state machine that decides what to do next, and performs nothing.
+
+Rules
+-----
+1. An agent does one piece of work at a time. The shell performs it and brings the result back; until then messages are
+   taken, but nothing new begins.
+2. An agent is in at most one match, as teacher or as student, and only in a round for which it has reported a profile.
+3. The student speaks first: it asks its teacher, the teacher answers, the student studies and reports. Only the student
+   reports to the coordinator.
+4. Messages may come in any order, twice, or never. A request that overtakes its match is kept (one per sender). A
+   message seen before, or of a round that is over, is ignored: that is the network's doing. What no honest peer can send
+   is a :class:`~knexa.errors.PeerError`, raised before anything changed.
+5. A student waits for its package, and a teacher for its request, for ``patience`` seconds. A silent or refusing peer
+   costs the exchange and nothing else.
+6. The coordinator's newest round wins: it ends whatever the agent was waiting for. Work in progress is finished first,
+   because it has changed the model, but its result is of no use to anybody any more and is dropped.
+
+Transitions
+-----------
+==========  ===============================  ==========  ===============================================================
+in          on                               to          does
+==========  ===============================  ==========  ===============================================================
+waiting     RoundOpened (newer)              TRAINING    work Train
+TRAINING    result                           REPORTED    ProfileReported to the coordinator
+REPORTED    KnowledgeRequested               REPORTED    keep it
+REPORTED    Matched, I am the student        ASKING      work Ask
+REPORTED    Matched, I am the teacher        LISTENING   wait; or TEACHING at once, when the request is here already
+ASKING      result                           AWAITING    KnowledgeRequested to the teacher, wait
+AWAITING    KnowledgeSent                    STUDYING    work Study
+AWAITING    time                             IDLE        ExchangeFailed to the coordinator
+STUDYING    result                           IDLE        OutcomeReported to the coordinator
+LISTENING   KnowledgeRequested               TEACHING    work Teach
+LISTENING   time                             IDLE
+TEACHING    result                           IDLE        KnowledgeSent to the student
+working     RoundOpened (newer), Finished    same        remember it; on the result: TRAINING or FINISHED
+waiting     Finished                         FINISHED
+==========  ===============================  ==========  ===============================================================
+
+(*working*: TRAINING, ASKING, TEACHING, STUDYING; *waiting*: IDLE, REPORTED, AWAITING, LISTENING.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from knexa.errors import PeerError
+from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.matching.match import Match, Outcome
+from knexa.matching.profile import Profile
+from knexa.protocol.messages import (
+    COORDINATOR,
+    ExchangeFailed,
+    Finished,
+    Matched,
+    Message,
+    OutcomeReported,
+    ProfileReported,
+    RoundOpened,
+    Send,
+    WakeAt,
+)
+from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, Result, SendPeer, Study, Teach, Train, Work
+
+Action = Send | SendPeer | WakeAt | Work
+
+
+class Phase(Enum):
+    IDLE = "idle"
+    TRAINING = "training"
+    REPORTED = "reported"
+    ASKING = "asking"
+    AWAITING = "awaiting"
+    STUDYING = "studying"
+    LISTENING = "listening"
+    TEACHING = "teaching"
+    FINISHED = "finished"
+
+
+WORKING = frozenset({Phase.TRAINING, Phase.ASKING, Phase.STUDYING, Phase.TEACHING})
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """All that an agent remembers. ``opened``: newest round it heard of; ``round``: the one it is in.
+
+    ``early``: requests that came before their match, with their senders. ``deadline``: when waiting ends.
+    """
+
+    phase: Phase = Phase.IDLE
+    round: int = 0
+    opened: int = 0
+    over: bool = False
+    match: Match | None = None
+    request: KnowledgeRequest | None = None
+    early: tuple[tuple[str, KnowledgeRequest], ...] = ()
+    deadline: float = math.inf
+
+
+class Agent:
+    """See the module's rules. Every method returns the actions in the order in which the shell must perform them."""
+
+    def __init__(self, name: str, peers: Sequence[str], *, transfer_set: str, budget: int, patience: float) -> None:
+        """``transfer_set``: hash of the set this agent holds. ``budget``: most answers in one package. ``patience``: seconds."""
+        self.name = name
+        self.state = AgentState()
+        self._peers = frozenset(peers) - {name}
+        self._transfer_set = transfer_set
+        self._budget = budget
+        self._patience = patience
+
+    # --- inputs
+
+    def on_message(self, sender: str, message: Message | PeerMessage, now: float) -> list[Action]:
+        """Take one message. Raises PeerError, with nothing changed, when it breaks the rules."""
+        match message:
+            case KnowledgeRequested(request):
+                return self._take_request(sender, request)
+            case KnowledgeSent(package):
+                return self._take_package(sender, package)
+        if sender != COORDINATOR:
+            raise PeerError(f"{sender!r} sent {self.name!r} a {type(message).__name__}; only the coordinator may")
+        match message:
+            case RoundOpened(round):
+                return self._hear(opened=round)
+            case Finished():
+                return self._hear(over=True)
+            case Matched(match_):
+                return self._take_match(match_, now)
+            case _:
+                raise PeerError(f"the coordinator sent {self.name!r} a {type(message).__name__}, which only agents send")
+
+    def on_result(self, result: Result, now: float) -> list[Action]:
+        """Take the result of the work that was asked for last. ValueError if it is not that work's: the shell is wrong."""
+        state = self.state
+        outdated = state.over or state.opened > state.round
+        match (state.phase, result):
+            case (Phase.TRAINING, Profile()):
+                return self._next() if outdated else self._go([Send(COORDINATOR, ProfileReported(result))], phase=Phase.REPORTED)
+            case (Phase.ASKING, KnowledgeRequest()):
+                return self._next() if outdated else self._await_package(result, now)
+            case (Phase.TEACHING, KnowledgePackage()):
+                student = self._match_now().student
+                return self._next() if outdated else self._idle([SendPeer(student, KnowledgeSent(result))])
+            case (Phase.STUDYING, Outcome()):
+                return self._next() if outdated else self._idle([Send(COORDINATOR, OutcomeReported(result))])
+            case _:
+                raise ValueError(f"agent {self.name!r}: a {type(result).__name__} is no result of {state.phase.value}")
+
+    def on_time(self, now: float) -> list[Action]:
+        """Let a wait end. Calling it too early or too often changes nothing."""
+        if now < self.state.deadline:
+            return []
+        match self.state.phase:
+            case Phase.AWAITING:
+                match_ = self._match_now()
+                return self._idle(
+                    [Send(COORDINATOR, ExchangeFailed(match_.match_id, f"no usable package from teacher {match_.teacher!r} in time"))]
+                )
+            case Phase.LISTENING:
+                return self._idle([])
+            case _:
+                return []
+
+    # --- what the coordinator says
+
+    def _hear(self, *, opened: int = 0, over: bool = False) -> list[Action]:
+        self.state = replace(self.state, opened=max(opened, self.state.opened), over=over or self.state.over)
+        return [] if self.state.phase in WORKING else self._next()
+
+    def _next(self) -> list[Action]:
+        """Go where the coordinator's newest word leads; stay where that is nowhere new."""
+        state = self.state
+        if state.over:
+            self.state = AgentState(Phase.FINISHED, state.round, state.opened, over=True)
+            return []
+        if state.opened > state.round:
+            self.state = AgentState(Phase.TRAINING, state.opened, state.opened)
+            return [Train(state.opened)]
+        return []
+
+    def _take_match(self, match: Match, now: float) -> list[Action]:
+        state = self.state
+        if self.name not in (match.teacher, match.student) or not {match.teacher, match.student} <= self._peers | {self.name}:
+            raise PeerError(f"the coordinator sent {self.name!r} the match {match.match_id!r} of {match.teacher!r} and {match.student!r}")
+        if match.round < max(state.round, state.opened) or state.over or match == state.match:
+            return []
+        if state.phase is not Phase.REPORTED:
+            raise PeerError(
+                f"the coordinator sent {self.name!r} the match {match.match_id!r} while it is {state.phase.value} in round {state.round}"
+            )
+        if match.round != state.round:
+            raise PeerError(
+                f"the coordinator sent {self.name!r} the match {match.match_id!r} of round {match.round} in round {state.round}"
+            )
+        if match.student == self.name:
+            return self._go([Ask(match)], phase=Phase.ASKING, match=match, early=())
+        for sender, request in state.early:
+            if sender == match.student and request.match_id == match.match_id:
+                return self._go([Teach(match, request)], phase=Phase.TEACHING, match=match, request=request, early=())
+        deadline = now + self._patience
+        return self._go([WakeAt(deadline)], phase=Phase.LISTENING, match=match, early=(), deadline=deadline)
+
+    # --- what peers say
+
+    def _take_request(self, sender: str, request: KnowledgeRequest) -> list[Action]:
+        state = self.state
+        self._check_request(sender, request)
+        if state.match is not None and (sender, request.match_id) == (state.match.student, state.match.match_id):
+            waiting = state.phase is Phase.LISTENING
+            return self._go([Teach(state.match, request)], phase=Phase.TEACHING, request=request, deadline=math.inf) if waiting else []
+        if state.phase is not Phase.REPORTED:
+            raise PeerError(f"{sender!r} asked {self.name!r} under {request.match_id[:80]!r}, which is no match of its own now")
+        kept = tuple(pair for pair in state.early if pair[0] != sender)
+        return self._go([], early=(*kept, (sender, request)))
+
+    def _check_request(self, sender: str, request: KnowledgeRequest) -> None:
+        if sender not in self._peers:
+            raise PeerError(f"{sender!r} asked {self.name!r} for knowledge, but is no participant of this federation")
+        if not 0 <= request.budget <= self._budget:
+            raise PeerError(f"{sender!r} asked {self.name!r} for {request.budget} answers; the budget of an exchange is {self._budget}")
+        if len(set(request.prompt_ids)) != len(request.prompt_ids):
+            raise PeerError(f"{sender!r} asked {self.name!r} for the same prompt twice")
+
+    def _take_package(self, sender: str, package: KnowledgePackage) -> list[Action]:
+        state = self.state
+        if state.match is None or (sender, package.match_id) != (state.match.teacher, state.match.match_id):
+            raise PeerError(f"{sender!r} sent {self.name!r} a package under {package.match_id[:80]!r}, which is no match of its own now")
+        self._check_package(sender, package)
+        if state.phase is not Phase.AWAITING:
+            return []
+        return self._go([Study(state.match, package)], phase=Phase.STUDYING, deadline=math.inf)
+
+    def _check_package(self, sender: str, package: KnowledgePackage) -> None:
+        request = self.state.request
+        if request is None:
+            raise PeerError(f"{sender!r} sent {self.name!r} a package before it was asked")
+        if package.transfer_set != self._transfer_set:
+            theirs, ours = package.transfer_set[:16], self._transfer_set[:16]
+            raise PeerError(f"{sender!r} answered {self.name!r} from another transfer set: {theirs!r}, not {ours!r}")
+        if len(package.texts) > request.budget:
+            raise PeerError(f"{sender!r} sent {self.name!r} {len(package.texts)} answers; the budget of this exchange is {request.budget}")
+        if not package.texts.keys() <= set(request.prompt_ids):
+            raise PeerError(f"{sender!r} sent {self.name!r} answers to prompts that it was not asked")
+
+    # --- small parts
+
+    def _await_package(self, request: KnowledgeRequest, now: float) -> list[Action]:
+        deadline = now + self._patience
+        asked = SendPeer(self._match_now().teacher, KnowledgeRequested(request))
+        return self._go([asked, WakeAt(deadline)], phase=Phase.AWAITING, request=request, deadline=deadline)
+
+    def _idle(self, actions: list[Action]) -> list[Action]:
+        """The exchange is over; the match is remembered, so that a late copy of one of its messages is known for what it is."""
+        return self._go(actions, phase=Phase.IDLE, deadline=math.inf)
+
+    def _go(self, actions: list[Action], **changes: object) -> list[Action]:
+        self.state = replace(self.state, **changes)  # type: ignore[arg-type]  # replace() checks the names, the callers the types
+        return actions
+
+    def _match_now(self) -> Match:
+        if self.state.match is None:
+            raise ValueError(f"agent {self.name!r} has no match in phase {self.state.phase.value}")
+        return self.state.match

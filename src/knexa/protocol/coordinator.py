@@ -1,0 +1,265 @@
+"""The CPM's side of the protocol: a state machine that decides, and performs nothing.
+
+Rules
+-----
+1. A round opens for every agent, whatever happened to it before. An agent that was silent is welcome again.
+2. Profiles are collected until all agents have reported or the deadline has passed. Whoever has not reported by then is
+   left out of this round and named in a ``fault`` event.
+3. The matchmaker sees the profiles of this round only, and chooses disjoint pairs among those who reported. Both peers of
+   a pair are told at once.
+4. An outcome counts exactly once: from the student of a match, while that match is open. The bandit learns from it at
+   that moment. A match ends with its outcome, with its student's word that it failed, or with the deadline; in the last
+   two cases the matchmaker hears that there is no reward.
+5. When no match is open the round is closed. Between two rounds nothing is pending here: that is where
+   :meth:`Coordinator.state` can be saved. The next round opens on the next wake-up, which is asked for at once.
+6. Everything else is a :class:`~knexa.errors.PeerError`: raised before anything changed, for the shell to record as the
+   sender's fault. No message of an agent can end the federation, and no silence can hold it up beyond its deadlines.
+
+Transitions
+-----------
+=============  ====================================  =============  ====================================================
+in             on                                    to             does
+=============  ====================================  =============  ====================================================
+NEW, BETWEEN   start / wake-up, rounds left          PROFILES       RoundOpened to all, deadline
+BETWEEN        wake-up, no rounds left               FINISHED       Finished to all
+PROFILES       ProfileReported, others missing       PROFILES       record profile
+PROFILES       ProfileReported by the last / time    EXCHANGES      match, Matched to peers, record match, deadline
+EXCHANGES      OutcomeReported, others open          EXCHANGES      learn, record outcome and reward
+EXCHANGES      ExchangeFailed, others open           EXCHANGES      tell the matchmaker, record fault
+EXCHANGES      the last match ends / time / none     BETWEEN        record update, ask for the next wake-up
+any            a message not named above             same           PeerError
+any            a wake-up before the deadline         same           nothing
+=============  ====================================  =============  ====================================================
+
+What this file cannot see is part of the design: it imports neither texts nor weights (a lint rule proves it).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
+from typing import Any
+
+from knexa.errors import ConfigurationError, PeerError
+from knexa.matching.match import Match, Outcome
+from knexa.matching.matchmakers import Matchmaker
+from knexa.matching.profile import Profile
+from knexa.protocol.messages import (
+    ExchangeFailed,
+    Finished,
+    Matched,
+    Message,
+    OutcomeReported,
+    ProfileReported,
+    Record,
+    RoundOpened,
+    Send,
+    WakeAt,
+)
+
+Action = Send | WakeAt | Record
+
+
+class Phase(Enum):
+    NEW = "new"
+    PROFILES = "profiles"
+    EXCHANGES = "exchanges"
+    BETWEEN = "between"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one agent has done so far: rounds with a profile, rounds without, exchanges that gave a counted outcome."""
+
+    rounds: int = 0
+    missed: int = 0
+    taught: int = 0
+    studied: int = 0
+
+
+class Coordinator:
+    """See the module's rules. Every method returns the actions in the order in which the shell must perform them."""
+
+    def __init__(self, agents: Sequence[str], matchmaker: Matchmaker, rounds: int, deadline: float, *, log_candidates: bool = True) -> None:
+        """``deadline``: seconds that each of the two waiting phases of a round may last."""
+        self.agents = tuple(agents)
+        self.phase = Phase.NEW
+        self.round = 0
+        self.standings = {agent: Standing() for agent in self.agents}
+        self._matchmaker = matchmaker
+        self._rounds = rounds
+        self._patience = deadline
+        self._log_candidates = log_candidates
+        self._deadline = math.inf
+        self._profiles: dict[str, Profile] = {}
+        self._open: dict[str, Match] = {}
+
+    @property
+    def closed(self) -> int:
+        """Number of rounds that are over."""
+        return self.round if self.phase in (Phase.NEW, Phase.BETWEEN, Phase.FINISHED) else self.round - 1
+
+    # --- inputs
+
+    def start(self, now: float) -> list[Action]:
+        """Open the first round, or the next one after :meth:`restore`."""
+        if self.phase not in (Phase.NEW, Phase.BETWEEN):
+            raise ValueError(f"start() in phase {self.phase.value}: a coordinator starts once")
+        return self._open_round(now)
+
+    def on_message(self, sender: str, message: Message, now: float) -> list[Action]:
+        """Take one message. Raises PeerError, with nothing changed, when it breaks the rules."""
+        if sender not in self.standings:
+            raise PeerError(f"{sender!r} is no participant of this federation: its {type(message).__name__} is refused")
+        match message:
+            case ProfileReported(profile):
+                return self._take_profile(sender, profile, now)
+            case OutcomeReported(outcome):
+                return self._take_outcome(sender, outcome, now)
+            case ExchangeFailed(match_id, reason):
+                return self._take_failure(sender, match_id, reason, now)
+            case _:
+                raise PeerError(f"agent {sender!r} sent {type(message).__name__}, which only the coordinator sends")
+
+    def on_time(self, now: float) -> list[Action]:
+        """Let deadlines pass. Calling it too early or too often changes nothing."""
+        if self.phase is Phase.BETWEEN:
+            return self._open_round(now)
+        if now < self._deadline:
+            return []
+        if self.phase is Phase.PROFILES:
+            return self._match(now)
+        if self.phase is Phase.EXCHANGES:
+            overdue = [self._fault(match.student, f"no outcome of {match.match_id} by the deadline") for match in self._open.values()]
+            for match_id in self._open:
+                self._matchmaker.fail(match_id)
+            self._open = {}
+            return [*overdue, *self._close_round(now)]
+        return []
+
+    # --- phases of a round
+
+    def _open_round(self, now: float) -> list[Action]:
+        if self.round == self._rounds:
+            self.phase = Phase.FINISHED
+            return [Send(agent, Finished(self._rounds)) for agent in self.agents]
+        self.round += 1
+        self.phase = Phase.PROFILES
+        self._profiles = {}
+        return [*(Send(agent, RoundOpened(self.round)) for agent in self.agents), self._wait(now)]
+
+    def _take_profile(self, sender: str, profile: Profile, now: float) -> list[Action]:
+        if self.phase is not Phase.PROFILES or profile.round != self.round:
+            raise PeerError(f"agent {sender!r} reported a profile of round {profile.round} in round {self.round} ({self.phase.value})")
+        if profile.agent != sender:
+            raise PeerError(f"agent {sender!r} reported a profile of {profile.agent!r}; an agent speaks for itself only")
+        if sender in self._profiles:
+            raise PeerError(f"agent {sender!r} reported its profile of round {self.round} twice")
+        checked = Profile.from_dict(profile.to_dict())
+        self._profiles[sender] = checked
+        recorded = Record("profile", checked.to_dict())
+        return [recorded, *(self._match(now) if len(self._profiles) == len(self.agents) else [])]
+
+    def _match(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        for agent in self.agents:
+            present, standing = agent in self._profiles, self.standings[agent]
+            self.standings[agent] = replace(standing, rounds=standing.rounds + present, missed=standing.missed + (not present))
+            if not present:
+                actions.append(self._fault(agent, "no profile by the deadline; left out of this round"))
+        # In the order of the agents, not of arrival: who trains faster must not change who is matched.
+        profiles = {agent: self._profiles[agent] for agent in self.agents if agent in self._profiles}
+        matches = self._matchmaker.match(profiles, self.round) if len(profiles) > 1 else []
+        self._check_disjoint(matches)
+        self.phase = Phase.EXCHANGES
+        self._open = {match.match_id: match for match in matches}
+        candidates = [one.to_dict() for one in self._matchmaker.candidates] if self._log_candidates and len(profiles) > 1 else None
+        logged = {} if candidates is None else {"candidates": candidates}
+        actions.append(Record("match", {"round": self.round, "matches": [asdict(match) for match in matches], **logged}))
+        actions += [Send(peer, Matched(match)) for match in matches for peer in (match.teacher, match.student)]
+        return [*actions, *([self._wait(now)] if self._open else self._close_round(now))]
+
+    def _take_outcome(self, sender: str, outcome: Outcome, now: float) -> list[Action]:
+        match = self._open_match(sender, outcome.match_id, "an outcome")
+        _check_outcome(sender, outcome)
+        reward = self._matchmaker.learn(outcome)
+        del self._open[match.match_id]
+        teacher, student = self.standings[match.teacher], self.standings[match.student]
+        self.standings[match.teacher] = replace(teacher, taught=teacher.taught + 1)
+        self.standings[match.student] = replace(student, studied=student.studied + 1)
+        actions: list[Action] = [Record("outcome", {"round": self.round, "teacher": match.teacher, "student": sender, **asdict(outcome)})]
+        if reward is not None:
+            actions.append(Record("reward", {"round": self.round, "match_id": match.match_id, **asdict(reward)}))
+        return [*actions, *([] if self._open else self._close_round(now))]
+
+    def _take_failure(self, sender: str, match_id: str, reason: str, now: float) -> list[Action]:
+        match = self._open_match(sender, match_id, "a failure")
+        self._matchmaker.fail(match.match_id)
+        del self._open[match.match_id]
+        fault = self._fault(sender, f"exchange {match_id} failed: {reason[:200]}")
+        return [fault, *([] if self._open else self._close_round(now))]
+
+    def _close_round(self, now: float) -> list[Action]:
+        self.phase = Phase.BETWEEN
+        self._deadline = math.inf
+        self._profiles = {}
+        return [Record("update", {"round": self.round, "digest": self._matchmaker.digest()}), WakeAt(now)]
+
+    # --- state between two rounds
+
+    def state(self) -> dict[str, Any]:
+        """JSON-able state between two rounds; ValueError within one, where matches are open."""
+        if self.phase not in (Phase.NEW, Phase.BETWEEN, Phase.FINISHED):
+            raise ValueError(f"the coordinator's state is saved between rounds, not in phase {self.phase.value} of round {self.round}")
+        standings = {agent: asdict(standing) for agent, standing in self.standings.items()}
+        return {"phase": self.phase.value, "round": self.round, "standings": standings, "matchmaker": self._matchmaker.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`. A new coordinator that is restored behaves like the one that was saved."""
+        self.phase = Phase(state["phase"])
+        self.round = state["round"]
+        self.standings = {agent: Standing(**fields) for agent, fields in state["standings"].items()}
+        self._matchmaker.restore(state["matchmaker"])
+
+    # --- checks and small parts
+
+    def _open_match(self, sender: str, match_id: str, what: str) -> Match:
+        match = self._open.get(match_id)
+        if match is None:
+            raise PeerError(f"agent {sender!r} reported {what} of {match_id[:80]!r}, which is no open match of round {self.round}")
+        if match.student != sender:
+            raise PeerError(f"agent {sender!r} reported {what} of {match_id!r}, but only its student {match.student!r} may")
+        return match
+
+    def _check_disjoint(self, matches: Iterable[Match]) -> None:
+        """A matchmaker may be anybody's code: what it returns is checked before a participant hears of it."""
+        busy: set[str] = set()
+        for match in matches:
+            peers = {match.teacher, match.student}
+            if len(peers) != 2 or not peers <= self._profiles.keys() or peers & busy or match.round != self.round:
+                raise ConfigurationError(
+                    f"matchmaker {type(self._matchmaker).__name__}: {match.match_id!r} in round {self.round} is not allowed; "
+                    "return disjoint pairs of two agents that reported a profile in this round"
+                )
+            busy |= peers
+
+    def _wait(self, now: float) -> WakeAt:
+        self._deadline = now + self._patience
+        return WakeAt(self._deadline)
+
+    def _fault(self, agent: str, what: str) -> Record:
+        return Record("fault", {"round": self.round, "agent": agent, "what": what})
+
+
+def _check_outcome(sender: str, outcome: Outcome) -> None:
+    """Refuse numbers that would poison the bandit, or that contradict each other."""
+    losses = (outcome.loss_before, outcome.loss_after, outcome.probe_loss_before, outcome.probe_loss_after)
+    if not all(math.isfinite(loss) and loss >= 0 for loss in losses):
+        raise PeerError(f"agent {sender!r}: the losses of {outcome.match_id!r} must be finite and not negative, not {losses}")
+    if not all(0 <= score <= 1 for score in (outcome.score_before, outcome.score_after)):
+        raise PeerError(f"agent {sender!r}: the scores of {outcome.match_id!r} must be in [0, 1]")
+    if outcome.bytes < 0 or not 0 <= outcome.kept <= outcome.texts:
+        raise PeerError(f"agent {sender!r}: the counts of {outcome.match_id!r} contradict each other")

@@ -1,0 +1,146 @@
+"""The engine that works in N processes: started once, each given the next job as soon as it is free.
+
+Workers are fresh interpreters (spawned, not forked: torch and threads do not survive a fork) that import this package and
+the workplace only: a user's script is not run a second time, as multiprocessing's own spawn would, and needs no guard.
+Each has a session of its own: Ctrl-C reaches the run alone, which then ends its workers as whole process groups.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from multiprocessing.connection import Pipe, wait
+from typing import Any
+
+from knexa.config import FederationConfig
+from knexa.errors import KnexaError
+from knexa.simulation.engine import Cost, Done, Job, OnCost
+from knexa.simulation.failures import Failure
+from knexa.simulation.worker import Answer, Orders, peak_rss_mb
+
+#: Libraries read these once, when they are loaded: they must be set before the worker begins.
+_THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_STARTUP = Job("start", "start-up of a worker", "", 0, ())
+
+
+class Processes:
+    """Jobs are handed out, and answers taken in, whenever the run submits or waits; no thread of its own."""
+
+    def __init__(self, config: FederationConfig, workplace: str, on_cost: OnCost) -> None:
+        self._on_cost = on_cost
+        self._waiting: deque[_Submitted] = deque()
+        self._workers: list[_Worker] = []
+        orders = Orders(config, workplace, tuple(sys.path))
+        for number in range(config.engine.workers):
+            self._workers.append(_Worker(number, orders, config.engine.threads))
+
+    def submit(self, job: Job) -> _Submitted:
+        submitted = _Submitted(job, self)
+        self._waiting.append(submitted)
+        self.pump(timeout=0.0)
+        return submitted
+
+    def pump(self, timeout: float | None) -> None:
+        """Take in the answers that come within ``timeout`` seconds (None: wait for one), and give the free workers jobs."""
+        ready = set(wait([end for worker in self._workers for end in (worker.connection, worker.sentinel)], timeout))
+        for worker in self._workers:
+            if worker.connection not in ready and worker.sentinel not in ready:
+                continue
+            submitted, answer = worker.take_answer()
+            if isinstance(answer.value, Failure) and submitted.job is _STARTUP:
+                raise answer.value.error(str(_STARTUP))
+            submitted.answer = answer
+            if submitted.job is not _STARTUP and not isinstance(answer.value, Failure):
+                notes = answer.value.notes if isinstance(answer.value, Done) else {}
+                self._on_cost(Cost(submitted.job, answer.seconds, worker.number, notes))
+        for worker in self._workers:
+            if worker.doing is None and self._waiting:
+                worker.give(self._waiting.popleft())
+
+    def peak_rss_mb(self) -> float:
+        return peak_rss_mb() + sum(worker.peak_rss_mb for worker in self._workers)
+
+    def close(self) -> None:
+        self._waiting.clear()
+        for worker in self._workers:
+            worker.kill()
+
+
+class _Submitted:
+    def __init__(self, job: Job, engine: Processes | None) -> None:
+        self.job = job
+        self.answer: Answer | None = None
+        self._engine = engine
+
+    def result(self) -> Any:
+        while self.answer is None:
+            if self._engine is None:
+                raise ValueError("a worker's start-up has no result to wait for")
+            self._engine.pump(timeout=None)
+        if isinstance(self.answer.value, Failure):
+            raise self.answer.value.error(str(self.job))
+        return self.answer.value
+
+
+class _Worker:
+    """This side of one worker process."""
+
+    def __init__(self, number: int, orders: Orders, threads: int) -> None:
+        self.number = number
+        self.peak_rss_mb = 0.0
+        self.doing: _Submitted | None = _Submitted(_STARTUP, None)
+        self.connection, theirs = Pipe()
+        environment = {**os.environ, **dict.fromkeys(_THREAD_LIMITS, str(threads))}
+        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"from knexa.simulation.worker import main; main({theirs.fileno()})"],
+            stdin=subprocess.PIPE,
+            pass_fds=(theirs.fileno(),),
+            env=environment,
+            start_new_session=True,
+        )
+        theirs.close()
+        # Ready when the process is gone, even if something that it started still holds the connection open.
+        self.sentinel = os.pidfd_open(self._process.pid)
+        self.connection.send(orders)
+
+    def give(self, submitted: _Submitted) -> None:
+        self.doing = submitted
+        try:
+            self.connection.send(submitted.job)
+        except OSError as error:
+            raise self._death() from error
+
+    def take_answer(self) -> tuple[_Submitted, Answer]:
+        """The job it was doing and what came of it. Raises KnexaError if the process is gone."""
+        if not self.connection.poll():
+            raise self._death()
+        try:
+            answer: Answer = self.connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._death() from error
+        if self.doing is None:
+            raise ValueError(f"worker {self.number} answered without a job")
+        self.peak_rss_mb = max(self.peak_rss_mb, answer.peak_rss_mb)
+        submitted, self.doing = self.doing, None
+        return submitted, answer
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        if not self.connection.closed:
+            self.connection.close()
+            os.close(self.sentinel)
+
+    def _death(self) -> KnexaError:
+        code = self._process.wait()
+        how = f"was killed by signal {-code} (9 often means that memory ran out)" if code < 0 else f"ended with exit code {code}"
+        doing = f" during {self.doing.job}" if self.doing is not None else ""
+        return KnexaError(f"worker {self.number} {how}{doing}; resume the run, with fewer workers if memory is short")

@@ -1,0 +1,179 @@
+"""One run from its first byte to its last event: starting states, rounds, evaluations, checkpoints, adapters."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import knexa
+from knexa.config import FederationConfig
+from knexa.errors import KnexaError
+from knexa.events import SCHEMA_VERSION
+from knexa.matching.matchmakers import build_matchmaker
+from knexa.protocol.agent import Agent
+from knexa.protocol.coordinator import Coordinator, Phase
+from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, sync, write_checkpoint
+from knexa.simulation.duration import Duration
+from knexa.simulation.engine import Cost, Engine, Job, Stage
+from knexa.simulation.loop import Simulation
+from knexa.simulation.oracle import trial
+from knexa.simulation.processes import Processes
+from knexa.simulation.progress import Forecast, OnProgress, Progress
+from knexa.simulation.run_folder import LEAST_FREE, RunFolder, require_space
+from knexa.simulation.serial import Serial
+from knexa.simulation.transport import Transport
+
+#: A student gives its teacher up after this share of a phase, so that its word still reaches the coordinator in time.
+PATIENCE = 0.5
+
+_PHASES = {Phase.PROFILES: "training", Phase.EXCHANGES: "exchange"}
+
+
+class Run:
+    """Everything that a run holds open. :meth:`execute` runs it to its end; :meth:`close` stops it wherever it is."""
+
+    def __init__(
+        self,
+        config: FederationConfig,
+        folder: RunFolder,
+        workplace: str,
+        duration: Duration,
+        on_progress: OnProgress,
+        after: Checkpoint | None,
+    ) -> None:
+        """``after``: the checkpoint to go on from; None starts at the beginning."""
+        self.round = after.closed if after else 0
+        self._config = config
+        self._folder = folder
+        self._names = tuple(agent.name for agent in config.agents)
+        self._duration = duration
+        self._on_progress = on_progress
+        self._after = after
+        self._forecast = Forecast(config, rounds_done=self.round, begun=after is not None)
+        self._began = time.perf_counter() - (after.seconds if after else 0.0)
+        self._phase, self._phase_began = "start", time.perf_counter()
+        self._log, self._timings = folder.logs(after.kept if after else None)
+        engine = Processes if config.engine.kind == "processes" else Serial
+        self._engine: Engine = engine(config, workplace, self._note)
+
+    def execute(self) -> None:
+        """Run to the end. The last event is written when everything else is on disk."""
+        states = dict(self._after.states) if self._after else self._starting_states()
+        simulation = self._simulation(states)
+        if self._after:
+            simulation.restore(self._after.snapshot)
+        else:
+            self._evaluate(states, "start")
+            self._checkpoint(simulation)
+        simulation.run(lambda phase, round: self._enter(simulation, phase, round))
+        self._evaluate(states, "end")
+        self._save(states)
+        participants = {agent: asdict(standing) for agent, standing in simulation.coordinator.standings.items()}
+        self._record("end", {"reason": "finished", "rounds": self.round, "participants": participants})
+        self._next_phase("done")
+        self._timings.append("total", seconds=self._seconds(), peak_rss_mb=self._engine.peak_rss_mb())
+        drop_checkpoints(self._folder.path)
+
+    def close(self) -> None:
+        """Kill the workers and close the logs. What was written stays, for a resume."""
+        self._engine.close()
+        self._log.close()
+        self._timings.close()
+
+    # --- the beginning
+
+    def _starting_states(self) -> dict[str, bytes]:
+        submitted = {name: self._engine.submit(Job("start", "start", name, 0, (name,))) for name in self._names}
+        states: dict[str, bytes] = {name: one.result() for name, one in submitted.items()}
+        # Two checkpoints side by side, the adapters, and as much again for the logs.
+        require_space(self._folder.path, LEAST_FREE + 4 * sum(map(len, states.values())))
+        start = hashlib.sha256(b"".join(hashlib.sha256(states[name]).digest() for name in self._names))
+        # The engine is left out: it is no part of what was computed, and every engine writes the same log.
+        config = self._config.model_dump(mode="json", exclude={"engine"})
+        version = {"schema": SCHEMA_VERSION, "version": knexa.__version__}
+        self._record("header", {**version, "config": config, "agents": list(self._names), "start_hash": start.hexdigest()})
+        return states
+
+    def _simulation(self, states: dict[str, bytes]) -> Simulation:
+        config, names = self._config, self._names
+        oracle = trial(self._engine, states, config.reward)
+        matchmaker = build_matchmaker(config.matching, config.reward, config.rounds, config.seed, trial=oracle)
+        deadline = config.transport.deadline_s
+        coordinator = Coordinator(names, matchmaker, config.rounds, deadline, log_candidates=config.matching.log_candidates)
+        transfer_set: str = self._engine.submit(Job("transfer_set", "hash of the transfer set", "", self.round, ())).result()
+        terms: dict[str, Any] = {"transfer_set": transfer_set, "budget": config.distillation.prompts, "patience": deadline * PATIENCE}
+        agents = {name: Agent(name, names, **terms) for name in names}
+        transport = Transport(config.transport, config.seed)
+        return Simulation(
+            coordinator, agents, states, engine=self._engine, transport=transport, duration=self._duration, record=self._record
+        )
+
+    # --- between and after the rounds
+
+    def _enter(self, simulation: Simulation, phase: Phase, round: int) -> None:
+        self.round = round
+        if phase in _PHASES:
+            self._next_phase(_PHASES[phase])
+        if phase is Phase.BETWEEN:
+            if self._config.evaluation.curve:
+                self._evaluate(simulation.states, "round")
+            self._checkpoint(simulation)
+
+    def _evaluate(self, states: Mapping[str, bytes], stage: Stage) -> None:
+        self._next_phase("evaluation")
+        jobs = {
+            name: Job("evaluate", f"evaluate-{stage}", name, self.round, (name, states[name], stage, self.round)) for name in self._names
+        }
+        submitted = {name: self._engine.submit(job) for name, job in jobs.items()}
+        for name, one in submitted.items():
+            self._record("evaluation", {**one.result(), "agent": name, "round": self.round, "stage": stage})
+
+    def _checkpoint(self, simulation: Simulation) -> None:
+        self._next_phase("checkpoint")
+        for log in (self._folder.events, self._folder.timings):
+            sync(log)
+        kept = (self._log.size, self._timings.size)
+        checkpoint = Checkpoint(self.round, kept, self._seconds(), simulation.snapshot(), simulation.states)
+        write_checkpoint(self._folder.path, checkpoint)
+
+    def _save(self, states: Mapping[str, bytes]) -> None:
+        self._next_phase("saving")
+        submitted = []
+        for name in self._names:
+            folder: Path = self._folder.path / "agents" / name / "adapter"
+            folder.mkdir(parents=True, exist_ok=True)
+            submitted.append(self._engine.submit(Job("save", "save", name, self.round, (name, states[name], folder))))
+        for one in submitted:
+            one.result()
+
+    # --- records
+
+    def _record(self, kind: str, fields: Mapping[str, Any]) -> None:
+        try:
+            self._log.append(kind, **fields)
+        except (ValueError, TypeError) as error:
+            who = f'agent "{fields["agent"]}": ' if "agent" in fields else ""
+            raise KnexaError(
+                f"{who}the {kind} event of round {self.round} cannot be recorded ({error}); write null for what is not finite"
+            ) from error
+
+    def _note(self, cost: Cost) -> None:
+        job = cost.job
+        row = {"job": job.what, "agent": job.agent, "round": job.round, "seconds": cost.seconds, "worker": cost.worker}
+        self._timings.append("job", **row, notes=dict(cost.notes))
+        forecast = self._forecast
+        forecast.note(job.what, cost.seconds)
+        jobs, eta_s = forecast.jobs, forecast.eta_s()
+        self._on_progress(Progress(self.round, self._config.rounds, self._phase, job.agent, job.what, forecast.done, jobs, eta_s))
+
+    def _next_phase(self, phase: str) -> None:
+        now = time.perf_counter()
+        self._timings.append("phase", phase=self._phase, round=self.round, seconds=now - self._phase_began)
+        self._phase, self._phase_began = phase, now
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began

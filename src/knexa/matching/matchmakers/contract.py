@@ -25,16 +25,6 @@ class Candidate:
     score: float
     propensity: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able fields, for the event log."""
-        return {
-            "teacher": self.teacher,
-            "student": self.student,
-            "context": list(self.context),
-            "score": self.score,
-            "propensity": self.propensity,
-        }
-
 
 class Matchmaker(Protocol):
     """Chooses the pairs of a round and learns from what became of them.

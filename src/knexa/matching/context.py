@@ -32,6 +32,9 @@ _LOSS_UNIT = 5.0
 #: Sums over categories of this size, or more, scale to 1: specialists differ in a few categories, not in all 12.
 _SUM_UNIT = 3.0
 
+#: Stands for a sum of zero in a denominator.
+_TINY = 1e-12
+
 _PROFILE_NUMBERS = tuple(
     [f"family:{name}" for name in FAMILIES] + [f"metric:{name}" for name in METRICS] + [f"share:{c}" for c in range(CATEGORY_COUNT)]
 )
@@ -42,9 +45,9 @@ CONCAT_FEATURES = tuple(f"{role}.{name}" for role in ("teacher", "student") for 
 #: deviations of the reward. A teacher that is ahead where the student is behind helps; a trusted one helps more.
 GAP_PRIOR = {
     "bias": 0.0,
-    "value": 1.0,  # Σ_c able_s (1 − able_r)(1 − coverage_r)
+    "value": 0.5,  # Σ_c v(c), v(c) = able_s (1 − able_r)(1 − coverage_r): all that the student could still gain
+    "yield": 1.5,  # Σ_c v(c)² / Σ_c v(c): what one prompt gains when the curriculum spreads the budget
     "lead": 0.5,  # Σ_c max(0, probe_s − probe_r)
-    "best_lead": 0.25,  # max_c max(0, probe_s − probe_r)
     "behind": 0.0,  # Σ_c max(0, probe_r − probe_s)
     "overlap": 0.0,  # Σ_c min of the data histograms
     "divergence": 0.0,  # Jensen-Shannon divergence of the data histograms, in bits
@@ -132,7 +135,7 @@ def _competence(agents: Sequence[Profile]) -> dict[str, Array]:
     return {
         "value": value.sum(axis=2) / _SUM_UNIT,
         "lead": lead.sum(axis=2) / _SUM_UNIT,
-        "best_lead": lead.max(axis=2),
+        "yield": (value**2).sum(axis=2) / np.maximum(value.sum(axis=2), _TINY),
         "behind": np.maximum(-ahead, 0.0).sum(axis=2) / _SUM_UNIT,
     }
 

@@ -106,7 +106,7 @@ def load_plugin(config: MatchingConfig, reward: RewardConfig, rounds: int, seed:
     arguments = {"config": config, "reward": reward, "rounds": rounds, "seed": seed}
     try:
         inspect.signature(factory).bind(**arguments)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # ValueError: some built-in types show no signature
         raise ConfigurationError(f"matching.matchmaker = {name!r}: it must accept {', '.join(arguments)} by name ({error})") from error
     plugin = factory(**arguments)
     lacking = [method for method in ("match", "learn") if not callable(getattr(plugin, method, None))]

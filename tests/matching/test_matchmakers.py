@@ -1,0 +1,300 @@
+"""Matchmakers: one contract, five ways to choose."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from knexa.config import MatchingConfig, RewardConfig
+from knexa.errors import ConfigurationError, PeerError
+from knexa.matching import CATEGORY_COUNT, FAMILIES, Match, Matchmaker, Outcome, Profile, build_matchmaker, family_block
+from knexa.matching.curriculum import curriculum
+from knexa.matching.matchmakers import MATCHMAKERS, KnexaMatchmaker
+from knexa.randomness import stream
+
+ROUNDS = 8
+NAMES = [f"agent-{number}" for number in range(6)]
+TEACHING = [name for name in MATCHMAKERS if name != "local"]
+
+
+def benefit(match: Match) -> float:
+    """What a match is worth in these tests: some number of the names alone."""
+    return stream(0, "benefit", match.teacher, match.student).normal()
+
+
+def trial(matches: Sequence[Match]) -> list[float]:
+    return [benefit(match) for match in matches]
+
+
+def build(name: str, seed: int = 0, **options: object) -> Matchmaker:
+    return build_matchmaker(MatchingConfig(matchmaker=name, **options), RewardConfig(), ROUNDS, seed, trial)  # type: ignore[arg-type]
+
+
+def profiles(round: int, names: Sequence[str] = NAMES) -> dict[str, Profile]:
+    return {name: profile(name, round) for name in names}
+
+
+def profile(name: str, round: int) -> Profile:
+    random = stream(round, "profile", name)
+    return Profile(
+        agent=name,
+        round=round,
+        family=family_block(FAMILIES[random.integers(4)]),
+        metrics=tuple(random.uniform(0, 1, 12).tolist()),
+        histogram=tuple(stream(0, "histogram", name).dirichlet([0.1] * CATEGORY_COUNT).tolist()),
+        probe=tuple(random.random(CATEGORY_COUNT).tolist()),
+        coverage=tuple(random.random(CATEGORY_COUNT).tolist()),
+    )
+
+
+def outcome(match: Match) -> Outcome:
+    drop = benefit(match) / 10
+    return Outcome(match.match_id, 2.0, 2.0 - drop, 2.0, 2.0 - drop, 0.1, 0.2, bytes=3000, texts=10, kept=6, accepted=True)
+
+
+def play(matchmaker: Matchmaker, first: int, last: int) -> list[Match]:
+    """Rounds ``first`` to ``last`` with their outcomes; all matches."""
+    played: list[Match] = []
+    for round in range(first, last + 1):
+        matches = matchmaker.match(profiles(round), round)
+        for match in matches:
+            matchmaker.learn(outcome(match))
+        played += matches
+    return played
+
+
+@pytest.mark.parametrize("pairs", [None, 1, 2])
+@pytest.mark.parametrize("name", MATCHMAKERS)
+def test_a_student_is_never_also_a_teacher_in_the_same_round(name: str, pairs: int | None) -> None:
+    """Pairs are disjoint, within the limit, as many as fit; match ids are unique."""
+    matchmaker = build(name, pairs=pairs)
+    ids = set()
+    for round in range(1, ROUNDS + 1):
+        matches = matchmaker.match(profiles(round), round)
+        agents = [agent for match in matches for agent in (match.teacher, match.student)]
+        assert len(agents) == len(set(agents))
+        assert len(matches) == (0 if name == "local" else pairs or 3)
+        ids |= {match.match_id for match in matches}
+    assert len(ids) == (0 if name == "local" else ROUNDS * (pairs or 3))
+
+
+@pytest.mark.parametrize("name", TEACHING)
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_any_number_of_agents_may_show_up(name: str, count: int) -> None:
+    """An agent alone is left alone, an odd one sits out."""
+    matchmaker = build(name)
+    assert len(matchmaker.match(profiles(1, NAMES[:count]), 1)) == count // 2
+
+
+@pytest.mark.parametrize("name", MATCHMAKERS)
+def test_the_same_seed_makes_the_same_choices(name: str) -> None:
+    """Two matchmakers of one seed agree on matches and digests, whatever the order in which profiles arrived."""
+    one, two = build(name, seed=5), build(name, seed=5)
+    assert play(one, 1, 4) == play(two, 1, 4)
+    backwards = dict(reversed(profiles(5).items()))
+    assert one.match(profiles(5), 5) == two.match(backwards, 5)
+    assert one.digest() == two.digest()
+
+
+@pytest.mark.parametrize("name", MATCHMAKERS)
+def test_a_restored_matchmaker_equals_one_that_never_stopped(name: str) -> None:
+    """Saved with matches open, through JSON, and continued: same matches, same rewards, same digest."""
+    whole, half = build(name), build(name)
+    play(whole, 1, 3)
+    play(half, 1, 3)
+    open_matches = half.match(profiles(4), 4)
+    assert whole.match(profiles(4), 4) == open_matches
+    resumed = build(name)
+    resumed.restore(json.loads(json.dumps(half.state())))
+    assert resumed.digest() == half.digest()
+    assert [resumed.learn(outcome(match)) for match in open_matches] == [whole.learn(outcome(match)) for match in open_matches]
+    assert play(resumed, 5, ROUNDS) == play(whole, 5, ROUNDS)
+    assert resumed.digest() == whole.digest()
+
+
+@pytest.mark.parametrize("name", ["knexa", "random"])
+def test_over_many_rounds_everybody_teaches_and_learns(name: str) -> None:
+    """Where everybody is ahead of somebody now and then, and that is what pays, nobody keeps one role for good."""
+    matchmaker, played = build(name), []
+    for round in range(1, 41):
+        given = profiles(round)
+        for match in matchmaker.match(given, round):
+            ahead = float(np.maximum(np.subtract(given[match.teacher].probe, given[match.student].probe), 0.0).mean())
+            matchmaker.learn(replace(outcome(match), probe_loss_after=2.0 - ahead))
+            played.append(match)
+    assert {match.teacher for match in played} == {match.student for match in played} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", ["knexa", "heuristic"])
+def test_roles_do_not_depend_on_names_or_places(name: str) -> None:
+    """Agents renamed in reverse order get the same partners and the same roles."""
+    renamed = dict(zip(NAMES, reversed(NAMES), strict=True))
+    one, other = build(name), build(name)
+    for round in range(1, 4):
+        given = profiles(round)
+        matches = one.match(given, round)
+        mirrored = other.match({renamed[agent]: replace(profile, agent=renamed[agent]) for agent, profile in given.items()}, round)
+        assert {(renamed[match.teacher], renamed[match.student]) for match in matches} == {(m.teacher, m.student) for m in mirrored}
+        for match in matches:
+            one.learn(outcome(match))
+        for match in matches:
+            there = next(m.match_id for m in mirrored if m.teacher == renamed[match.teacher])
+            other.learn(replace(outcome(match), match_id=there))
+
+
+@pytest.mark.parametrize("name", TEACHING)
+def test_every_matchmaker_can_say_what_is_taught(name: str) -> None:
+    """The curriculum is an option for all of them, so that who and what can be compared apart."""
+    given = profiles(1)
+    for match in build(name).match(given, 1):
+        assert match.curriculum == curriculum(given[match.teacher], given[match.student])
+    assert all(match.curriculum == () for match in build(name, curriculum=False).match(given, 1))
+
+
+@pytest.mark.parametrize("context", ["gap", "concat"])
+def test_the_bandit_learns_from_the_context_that_chose_the_pair(context: str) -> None:
+    """Alg. 1: profiles that changed since the choice must not enter the update."""
+    matchmaker = KnexaMatchmaker(MatchingConfig(context=context), RewardConfig(), ROUNDS)  # type: ignore[arg-type]
+    late, *others = matchmaker.match(profiles(1), 1)
+    chosen = {(one.teacher, one.student): np.array(one.context) for one in matchmaker.candidates}
+    for match in others:
+        matchmaker.learn(outcome(match))
+    matchmaker.match(profiles(2), 2)
+    before = matchmaker.bandit.design
+    matchmaker.learn(outcome(late))
+    x = chosen[late.teacher, late.student]
+    np.testing.assert_allclose(matchmaker.bandit.design - before, np.outer(x, x), atol=1e-12)
+
+
+def test_the_reward_reaches_the_bandit_z_scored() -> None:
+    """b grows by z·x, and Reward holds raw, clipped and z."""
+    matchmaker = KnexaMatchmaker(MatchingConfig(), RewardConfig(clip=0.05), ROUNDS)
+    matches = matchmaker.match(profiles(1), 1)
+    chosen = {(one.teacher, one.student): np.array(one.context) for one in matchmaker.candidates}
+    matchmaker.learn(replace(outcome(matches[0]), probe_loss_after=2.0))
+    before = np.array(matchmaker.state()["learner"]["b"])
+    reward = matchmaker.learn(replace(outcome(matches[1]), probe_loss_after=1.0))
+    assert reward is not None
+    assert reward.raw == pytest.approx(1.0 - 0.001 * 3000 / 1024)
+    assert reward.clipped == 0.05
+    assert reward.z > 0
+    change = np.array(matchmaker.state()["learner"]["b"]) - before
+    np.testing.assert_allclose(change, reward.z * chosen[matches[1].teacher, matches[1].student], atol=1e-12)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", TEACHING)
+def test_an_outcome_that_is_not_finite_changes_nothing(name: str, bad: float) -> None:
+    """It is the student's error; the match stays open for a proper report."""
+    matchmaker = build(name)
+    play(matchmaker, 1, 2)
+    match = matchmaker.match(profiles(3), 3)[0]
+    before = matchmaker.digest()
+    with pytest.raises(PeerError, match="finite"):
+        matchmaker.learn(replace(outcome(match), probe_loss_after=bad))
+    assert matchmaker.digest() == before
+    assert matchmaker.learn(outcome(match)) is not None
+
+
+@pytest.mark.parametrize("name", TEACHING)
+def test_an_outcome_counts_once_and_only_for_an_open_match(name: str) -> None:
+    """A duplicate, a made-up id and a failed match earn nothing and change nothing."""
+    matchmaker = build(name)
+    first, second, *_ = matchmaker.match(profiles(1), 1)
+    assert matchmaker.learn(outcome(first)) is not None
+    matchmaker.fail(second.match_id)
+    before = matchmaker.digest()
+    for match_id in (first.match_id, second.match_id, "r9-nobody-noone"):
+        assert matchmaker.learn(replace(outcome(first), match_id=match_id)) is None
+        matchmaker.fail(match_id)
+    assert matchmaker.digest() == before
+
+
+def test_a_failed_exchange_makes_its_teacher_less_attractive() -> None:
+    """There is no reward to learn from, but trust falls, and with it the score of every pair it would teach."""
+    one, two = build("knexa"), build("knexa")
+    match = one.match(profiles(1), 1)[0]
+    two.match(profiles(1), 1)
+    one.fail(match.match_id)
+    for matchmaker in (one, two):
+        matchmaker.match(profiles(2), 2)
+    scores = [[pair.score for pair in maker.candidates if pair.teacher == match.teacher] for maker in (one, two)]
+    assert all(failed < fine for failed, fine in zip(*scores, strict=True))
+
+
+def test_the_random_matchmaker_states_its_exact_propensity() -> None:
+    """Over many rounds each directed pair is chosen as often as the propensity says."""
+    matchmaker, counts, rounds = build("random", pairs=2), Counter[tuple[str, str]](), 1500
+    given = profiles(1, NAMES[:5])
+    for round in range(1, rounds + 1):
+        matches = matchmaker.match(given, round)
+        counts.update((match.teacher, match.student) for match in matches)
+        for match in matches:
+            matchmaker.fail(match.match_id)
+    propensity = matches[0].propensity
+    assert propensity == pytest.approx(2 / 20)
+    assert sum(one.propensity for one in matchmaker.candidates) == pytest.approx(2.0)
+    deviation = math.sqrt(propensity * (1 - propensity) / rounds)
+    assert all(abs(counts[one.teacher, one.student] / rounds - propensity) < 5 * deviation for one in matchmaker.candidates)
+
+
+@pytest.mark.parametrize("name", ["knexa", "heuristic", "oracle"])
+def test_a_choice_that_draws_nothing_has_propensity_one(name: str) -> None:
+    """And every other candidate zero."""
+    matchmaker = build(name)
+    chosen = {(match.teacher, match.student): match.score for match in matchmaker.match(profiles(1), 1)}
+    assert {(one.teacher, one.student): one.score for one in matchmaker.candidates if one.propensity == 1.0} == chosen
+    assert all(one.propensity in (0.0, 1.0) for one in matchmaker.candidates)
+
+
+def test_in_the_heuristic_the_better_performer_teaches() -> None:
+    """And the first pair is the one with the most different data."""
+    given = profiles(1)
+    matchmaker = build("heuristic")
+    matches = matchmaker.match(given, 1)
+    assert all(given[match.teacher].metric("pass@1") >= given[match.student].metric("pass@1") for match in matches)
+    assert matches[0].score == max(one.score for one in matchmaker.candidates)
+
+
+def test_the_oracle_takes_the_pairs_that_pay_most() -> None:
+    """No other matchmaker's pairs pay more in the round; a pair that cannot be tried is not taken."""
+    totals = {name: sum(map(benefit, build(name).match(profiles(1), 1))) for name in TEACHING}
+    assert max(totals, key=lambda name: totals[name]) == "oracle"
+    blocked = build_matchmaker(MatchingConfig(matchmaker="oracle"), RewardConfig(), ROUNDS, 0, lambda matches: [math.nan] * len(matches))
+    assert blocked.match(profiles(1), 1) == []
+
+
+def test_names_that_would_share_a_match_id_do_not() -> None:
+    """a-b teaching c and a teaching b-c are two matches."""
+    names = ["a", "a-b", "b-c", "c"]
+    for seed in range(40):
+        matches = build("random", seed=seed).match(profiles(1, names), 1)
+        assert len({match.match_id for match in matches}) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("knexxa", "unknown; choose knexa, random"),
+        ("no_such_module:Thing", "cannot import 'no_such_module'"),
+        ("knexa.randomness:Thing", "no class or function called 'Thing'"),
+        ("knexa.matching.profile:METRICS", "no class or function called 'METRICS'"),
+        ("knexa.randomness:derive_seed", "must accept config, reward, rounds, seed by name"),
+        ("collections:Counter", "has no method match or learn"),
+    ],
+)
+def test_a_matchmaker_that_cannot_be_built_says_why(name: str, message: str) -> None:
+    """The name the user typed, what is wrong with it, and what would do."""
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        build(name)
+    assert name in str(caught.value)
+
+
+def test_an_oracle_needs_a_trial() -> None:
+    """Outside a simulation nobody can try an exchange."""
+    with pytest.raises(ConfigurationError, match="simulation"):
+        build_matchmaker(MatchingConfig(matchmaker="oracle"), RewardConfig(), ROUNDS, 0)

@@ -104,7 +104,7 @@ class Run:
         matchmaker = build_matchmaker(config.matching, config.reward, config.rounds, config.seed, trial=oracle)
         deadline = config.transport.deadline_s
         coordinator = Coordinator(names, matchmaker, config.rounds, deadline, log_candidates=config.matching.log_candidates)
-        transfer_set: str = self._engine.submit(Job("transfer_set", "hash of the transfer set", "", self.round, ())).result()
+        transfer_set: str = self._engine.submit(Job("transfer_set", "transfer-set", "", self.round, ())).result()
         terms: dict[str, Any] = {"transfer_set": transfer_set, "budget": config.distillation.prompts, "patience": deadline * PATIENCE}
         agents = {name: Agent(name, names, **terms) for name in names}
         transport = Transport(config.transport, config.seed)

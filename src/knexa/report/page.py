@@ -1,0 +1,107 @@
+"""``report.html``: one self-contained page out of run folders; no script, no network, no state of the simulation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import tomli_w
+from markupsafe import Markup
+
+from knexa.errors import ConfigurationError
+from knexa.record import RunRecord, read_run
+from knexa.report import charts, comparison
+from knexa.report.tables import final_rows, nats, share
+from knexa.summary import summary_of
+
+REPORT_FILE = "report.html"
+
+
+def write_report(folders: Sequence[Path]) -> Path:
+    """Write the page of one run into its folder, that of several into the folder they share; return its path.
+
+    Raises RunFolderError for what is no run folder, ConfigurationError for an empty list.
+    """
+    if not folders:
+        raise ConfigurationError("report: found no run folder; pass at least one, such as runs/knexa-seed42-1")
+    runs = [read_run(folder) for folder in folders]
+    target = (folders[0] if len(runs) == 1 else _shared(folders)) / REPORT_FILE
+    target.write_text(run_page(runs[0]) if len(runs) == 1 else comparison_page(runs), encoding="utf-8")
+    return target
+
+
+def run_page(run: RunRecord) -> str:
+    drawn = {"scores": charts.scores(run), "memory": charts.memory(run), "before": charts.categories(run, "start")}
+    drawn |= {"after": charts.categories(run, "end"), "time": charts.time_spent(run)}
+    if run.exchanges:
+        drawn |= {
+            "teaching": charts.teaching(run),
+            "meetings": charts.meetings(run),
+            "rewards": charts.rewards(run),
+            "traffic": charts.traffic(run),
+        }
+    seconds = "an unknown time" if run.seconds is None else charts.duration(run.seconds)
+    configuration = tomli_w.dumps(_without_none(run.config))
+    return _render("run.html", drawn, run=run, cards=_cards(run), rows=_rows(run), seconds=seconds, configuration=configuration)
+
+
+def comparison_page(runs: Sequence[RunRecord]) -> str:
+    ordered = sorted(runs, key=lambda run: (comparison.strategies(runs).index(run.strategy), run.seed))
+    return _render(
+        "comparison.html",
+        {"final": comparison.final_scores(ordered), "curves": comparison.curves(ordered)},
+        runs=ordered,
+        rows=comparison.rows(ordered),
+        strategies=comparison.strategies(ordered),
+        seeds=sorted({run.seed for run in ordered}),
+        unfinished=[str(run.folder) for run in ordered if not run.finished],
+        unequal=comparison.unequal_seeds(ordered),
+    )
+
+
+def _render(name: str, drawn: Mapping[str, str], **values: Any) -> str:
+    templates = resources.files("knexa.report") / "templates"
+    loader = jinja2.FunctionLoader(lambda file: (templates / file).read_text(encoding="utf-8"))
+    page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).get_template(name)
+    style = Markup((templates / "style.css").read_text(encoding="utf-8"))  # our own file, not a value of a run
+    return page.render(style=style, charts={key: Markup(svg) for key, svg in drawn.items()}, **values)
+
+
+def _cards(run: RunRecord) -> list[dict[str, str]]:
+    mean = summary_of(run)["mean"]
+    start, end = mean["start"], mean["end"]
+    accepted = sum(one.accepted is True for one in run.exchanges)
+    kilobytes = sum(one.bytes for one in run.exchanges) / 1000
+    cards = [(f"mean P{name[1:]}", f"{share(start[name])} → {share(end[name])}", "percent, test split") for name in ("pass@1", "pass@10")]
+    cards.append(("mean loss", f"{nats(start['loss'])} → {nats(end['loss'])}", "nats a token"))
+    cards.append(("exchanges", f"{accepted} of {len(run.exchanges)}", "kept by the student"))
+    cards.append(("exchanged", f"{kilobytes:.1f} kB", "between agents"))
+    memory = "" if run.peak_rss_mb is None else f"at most {run.peak_rss_mb:.0f} MB of memory"
+    cards.append(("time", "n/a" if run.seconds is None else charts.duration(run.seconds), memory))
+    return [{"name": name, "value": value, "note": note} for name, value, note in cards]
+
+
+def _rows(run: RunRecord) -> list[list[str]]:
+    """The terminal's final table with backbone and memory added."""
+    agents = {agent["name"]: agent for agent in run.config["agents"]}
+    table = []
+    for name, *cells in final_rows(summary_of(run)):
+        agent = agents.get(name)
+        behaviour = f" ({agent['behaviour']})" if agent and agent["behaviour"] != "honest" else ""
+        end = run.at(name, "end")
+        table.append([name, f"{agent['backbone']}{behaviour}" if agent else "", *cells, str(end.memory) if end else ""])
+    return table
+
+
+def _shared(folders: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath([folder.resolve() for folder in folders]))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,52 @@
+"""The final table of a run, as rows of text for the page and as a rich table for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from knexa.record import SCORES
+
+HEADINGS = ("agent", "Pass@1", "Pass@5", "Pass@10", "loss", "taught", "learned")
+
+
+def final_table(summary: Mapping[str, Any]) -> Table:
+    """``summary`` as in ``summary.json``: every agent and the mean, start → end. Scores in percent, loss in nats a token."""
+    table = Table(
+        title=f"{summary['strategy']}, seed {summary['seed']}, {summary['rounds']} rounds: test problems, start → end", title_justify="left"
+    )
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading == "agent" else "right")
+    rows = final_rows(summary)
+    for row in rows[:-1]:
+        table.add_row(*row)
+    table.add_section()
+    table.add_row(*rows[-1], style="bold")
+    return table
+
+
+def final_rows(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Cells under :data:`HEADINGS`, one row an agent, the mean last."""
+    taught = Counter(exchange["teacher"] for exchange in summary["exchanges"])
+    learned = Counter(exchange["student"] for exchange in summary["exchanges"])
+    rows = [[agent["agent"], *score_cells(agent), str(taught[agent["agent"]]), str(learned[agent["agent"]])] for agent in summary["agents"]]
+    each = f"{len(summary['exchanges']) / len(rows):.1f}"
+    return [*rows, ["mean", *score_cells(summary["mean"]), each, each]]
+
+
+def score_cells(stages: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """Pass@1, Pass@5, Pass@10 and loss as ``start → end``; a dash for what is not known."""
+    start, end = stages["start"], stages["end"]
+    scores = [f"{share(start[name])} → {share(end[name])}" for name in SCORES]
+    return [*scores, f"{nats(start['loss'])} → {nats(end['loss'])}"]
+
+
+def share(value: float | None) -> str:
+    return "n/a" if value is None else f"{100 * value:.1f}"
+
+
+def nats(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"

@@ -1,0 +1,85 @@
+"""Results as rows that describe themselves: one a run, with strategy, seed, commit and machine; and tables out of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import knexa
+from knexa.record import SCORES, RunRecord
+from knexa.summary import summary_of
+
+Row = Mapping[str, Any]
+
+ORIGIN_FILE = "origin.json"
+
+
+def row_of(run: RunRecord) -> dict[str, Any]:
+    """Final scores are shares in [0, 1], loss nats a token, ``memory`` the mean number of verified texts an agent holds."""
+    end = summary_of(run)["mean"]["end"]
+    ends = [one for one in run.evaluations if one.stage == "end"]
+    return {
+        "strategy": run.strategy,
+        "seed": run.seed,
+        "rounds": run.rounds,
+        **read_origin(run.folder),
+        **{name: end[name] for name in (*SCORES, "loss")},
+        "seconds": run.seconds,
+        "bytes": sum(one.bytes for one in run.exchanges),
+        "exchanges": sum(one.accepted is not None for one in run.exchanges),
+        "memory": sum(one.memory for one in ends) / len(ends) if ends else None,
+        "start_hash": run.start_hash,
+    }
+
+
+def write_rows(rows: Sequence[Row], folder: Path) -> None:
+    """``rows.csv`` and ``rows.jsonl`` with the same content."""
+    lines = [json.dumps(row, allow_nan=False) + "\n" for row in rows]
+    (folder / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
+    with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_origin(folder: Path) -> None:
+    """Note in a run folder which source ran it, and where: neither can be told afterwards."""
+    origin = {"commit": source_commit(), "machine": machine_name()}
+    (folder / ORIGIN_FILE).write_text(json.dumps(origin) + "\n", encoding="utf-8")
+
+
+def read_origin(folder: Path) -> dict[str, str]:
+    """``commit`` and ``machine`` of a run; "unknown" for a run that nobody noted."""
+    path = folder / ORIGIN_FILE
+    origin = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {key: str(origin.get(key, "unknown")) for key in ("commit", "machine")}
+
+
+def machine_name() -> str:
+    """Processor model, cores and Python: what decides whether two durations can be compared."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def source_commit() -> str:
+    """Commit of the source that runs, with ``+changes`` if files differ from it; the version where there is no checkout."""
+    source = Path(knexa.__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+changes"],
+            cwd=source,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return f"knexa {knexa.__version__}"
+    return found.stdout.strip()

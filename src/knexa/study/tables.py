@@ -1,0 +1,85 @@
+"""Tables of a comparison: every strategy with intervals over seeds, and paired differences against a baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from knexa.record import SCORES
+from knexa.study.rows import Row
+from knexa.study.statistics import Interval, mean_interval, paired_interval
+
+METRICS = (*SCORES, "loss")
+HEADINGS = ("strategy", "seeds", "Pass@1 %", "Pass@5 %", "Pass@10 %", "loss")
+
+
+def final_cells(rows: Sequence[Row]) -> list[list[str]]:
+    """Mean ± half width of the 95 % t interval over seeds, one line a strategy, in the order of the rows."""
+    return [_line(name, rows, [mean_interval(_values(rows, name, metric)) for metric in METRICS]) for name in _strategies(rows)]
+
+
+def paired_cells(rows: Sequence[Row], baseline: str) -> list[list[str]]:
+    """Mean difference to ``baseline`` at equal seeds; a star where the 95 % interval excludes zero."""
+    lines = []
+    for name in _strategies(rows):
+        if name != baseline:
+            intervals = [paired_interval(_values(rows, name, metric), _values(rows, baseline, metric)) for metric in METRICS]
+            lines.append(_line(name, rows, intervals, sign=True))
+    return lines
+
+
+def markdown(rows: Sequence[Row], baseline: str) -> str:
+    first = rows[0]
+    seeds = sorted({row["seed"] for row in rows})
+    parts = [f"{first['rounds']} rounds, seeds {', '.join(map(str, seeds))}, commit {first['commit']}, {first['machine']}.", ""]
+    parts += ["Final scores on held-out test problems, mean over agents; mean over seeds ± half the 95 % t interval.", ""]
+    parts += _pipes([list(HEADINGS), *final_cells(rows)])
+    if baseline in _strategies(rows):
+        parts += ["", f"Difference to `{baseline}` at equal seeds; * marks an interval without zero.", ""]
+        parts += _pipes([list(HEADINGS), *paired_cells(rows, baseline)])
+    return "\n".join(parts) + "\n"
+
+
+def rich_tables(rows: Sequence[Row], baseline: str) -> list[Table]:
+    tables = [_rich("Final scores, mean over seeds ± half the 95 % interval", final_cells(rows))]
+    if baseline in _strategies(rows):
+        tables.append(_rich(f"Difference to {baseline} at equal seeds (* interval without zero)", paired_cells(rows, baseline)))
+    return tables
+
+
+def _line(name: str, rows: Sequence[Row], intervals: Sequence[Interval], *, sign: bool = False) -> list[str]:
+    count = str(sum(row["strategy"] == name for row in rows))
+    cells = [_cell(interval, 1 if metric == "loss" else 100, sign) for metric, interval in zip(METRICS, intervals, strict=True)]
+    return [name, count, *cells]
+
+
+def _cell(interval: Interval, scale: int, sign: bool) -> str:
+    digits = 3 if scale == 1 else 1
+    half = (interval.high - interval.low) / 2
+    width = "?" if math.isinf(half) else f"{scale * half:.{digits}f}"
+    return f"{scale * interval.mean:{'+' if sign else ''}.{digits}f} ± {width}" + ("*" if sign and interval.excludes_zero else "")
+
+
+def _values(rows: Sequence[Row], strategy: str, metric: str) -> list[float]:
+    chosen = sorted((row for row in rows if row["strategy"] == strategy), key=lambda row: int(row["seed"]))
+    return [math.nan if row[metric] is None else float(row[metric]) for row in chosen]
+
+
+def _strategies(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(str(row["strategy"]) for row in rows))
+
+
+def _pipes(cells: Sequence[Sequence[str]]) -> list[str]:
+    head, *body = (f"| {' | '.join(line)} |" for line in cells)
+    return [head, "|" + "---|" * len(cells[0]), *body]
+
+
+def _rich(title: str, cells: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading == "strategy" else "right")
+    for line in cells:
+        table.add_row(*line)
+    return table

@@ -1,0 +1,108 @@
+"""The verbs and their options. What a verb needs is imported inside it, so that ``knexa --help`` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import knexa
+from knexa.presets import DEFAULT_PRESET, preset_names
+from knexa.strategies import STRATEGIES
+
+_STRATEGIES = "  \n".join(f"• [bold]{name}[/bold]: {strategy.summary}" for name, strategy in STRATEGIES.items())
+_PRESETS = ", ".join(preset_names())
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Federated fine-tuning of LLMs without an aggregator: agents teach each other in pairs, a bandit decides who teaches whom.",
+    epilog="Start with [bold]knexa run[/bold]: six small agents, no download, a table and a report at the end.",
+)
+
+Preset = Annotated[str | None, typer.Option(metavar="NAME", help=f"shipped settings to start from: {_PRESETS} (default {DEFAULT_PRESET})")]
+Rounds = Annotated[int | None, typer.Option(metavar="N", help="number of rounds")]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any setting, such as local.steps=8; repeat for more")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else, on stdout")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"knexa {knexa.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False) -> None:
+    """Options of ``knexa`` itself; the program's help stands where the app is made."""
+
+
+@app.command(
+    epilog="Examples:  \n\n"
+    "knexa run  \n"
+    "knexa run federation.toml --rounds 4 --seed 1  \n"
+    "knexa run --preset crowd --strategy random --set distillation.prompts=16  \n"
+    "knexa run --resume runs/knexa-seed42-1  \n\n"
+    f"Strategies:  \n\n{_STRATEGIES}"
+)
+def run(
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="a federation.toml; without one, the preset alone")] = None,
+    preset: Preset = None,
+    strategy: Annotated[str | None, typer.Option(metavar="NAME", help="what is run; the names are listed below")] = None,
+    rounds: Rounds = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="the one source of randomness")] = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="run folder (default: runs/STRATEGY-seedSEED-N)")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="go on with a run that was stopped")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run one federation, simulated; write a run folder with events, summary, report and adapters."""
+    from knexa.cli.run import Wanted, run_federation
+
+    run_federation(Wanted(file, preset, strategy, rounds, seed, tuple(sets or ()), out, resume), as_json=as_json)
+
+
+@app.command(
+    epilog="Examples:  \n\n"
+    "knexa compare --strategies local,random,knexa --seeds 0-4  \n"
+    "knexa compare --preset crowd --strategies random,knexa --seeds 0,1,2 --out runs/crowd  \n\n"
+    f"Strategies:  \n\n{_STRATEGIES}"
+)
+def compare(
+    strategies: Annotated[str, typer.Option(metavar="A,B,…", help="names, separated by commas; listed below")] = "local,random,knexa",
+    seeds: Annotated[str, typer.Option(metavar="RANGE", help="such as 0-4, or 0,1,7")] = "0-2",
+    preset: Preset = None,
+    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="a federation.toml")] = None,
+    rounds: Rounds = None,
+    sets: Sets = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the comparison; call again to resume it or to add seeds")] = Path(
+        "runs/comparison"
+    ),
+    baseline: Annotated[str, typer.Option(metavar="NAME", help="strategy that differences are taken against")] = "random",
+    as_json: Json = False,
+) -> None:
+    """Run strategies × seeds from equal starting bytes; a table with intervals and paired differences."""
+    from knexa.cli.compare import Plan, run_comparison
+
+    run_comparison(Plan(strategies, seeds, file, preset, rounds, tuple(sets or ()), out, baseline), as_json=as_json)
+
+
+@app.command(epilog="Examples:  \n\nknexa report runs/knexa-seed42-1  \nknexa report runs/comparison/*/seed-*")
+def report(folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="run folders; several are compared on one page")]) -> None:
+    """Write report.html from run folders: self-contained, opens offline."""
+    from knexa.report import write_report
+
+    typer.echo(write_report(folders))
+
+
+@app.command(epilog="Example:  \n\nknexa new clinics && knexa run clinics/federation.toml")
+def new(name: Annotated[Path, typer.Argument(metavar="NAME", help="folder to make")]) -> None:
+    """Write a commented federation.toml and a matchmaker.py to edit; never overwrites."""
+    from knexa.cli.new import write_project
+
+    for path in write_project(name):
+        typer.echo(path)
+    typer.echo(f"Edit them, then: cd {name} && knexa run federation.toml")

@@ -1,0 +1,92 @@
+"""``knexa compare``: the plan of a comparison, and its tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from knexa.cli.display import show_progress
+from knexa.cli.run import preflight
+from knexa.config import FederationConfig, load_config
+from knexa.errors import ConfigurationError
+from knexa.field_rules import nearest
+from knexa.report import write_report
+from knexa.simulation.progress import OnProgress
+from knexa.strategies import STRATEGIES
+from knexa.study.compare import Cell, compare
+from knexa.study.tables import rich_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The options of ``knexa compare`` as the user gave them."""
+
+    strategies: str
+    seeds: str
+    file: Path | None
+    preset: str | None
+    rounds: int | None
+    sets: tuple[str, ...]
+    out: Path
+    baseline: str
+
+
+def run_comparison(plan: Plan, *, as_json: bool) -> None:
+    configs = resolve(plan)
+    for config in configs:
+        preflight(config)
+    screen = Console(stderr=True)
+    with ExitStack() as open_display:
+
+        def announce(number: int, count: int, cell: Cell) -> OnProgress:
+            open_display.pop_all().close()
+            title = f"[{number}/{count}] {cell.config.strategy}, seed {cell.config.seed}: "
+            return open_display.enter_context(show_progress(screen, title))
+
+        rows = compare(configs, plan.out, plan.baseline, announce)
+    page = write_report([plan.out / config.strategy / f"seed-{config.seed}" for config in configs])
+    if as_json:
+        print(json.dumps({"rows": rows, "folder": str(plan.out), "report": str(page)}))
+        return
+    console = Console()
+    for table in rich_tables(rows, plan.baseline):
+        console.print(table)
+    console.print(f"Rows: {plan.out / 'rows.csv'}; report: {page}", highlight=False, soft_wrap=True)
+
+
+def resolve(plan: Plan) -> list[FederationConfig]:
+    """Every strategy at every seed, strategies in the order given. Raises ConfigurationError."""
+    names = _names("--strategies", plan.strategies)
+    _names("--baseline", plan.baseline)
+    return [
+        load_config(plan.file, preset=plan.preset, strategy=name, rounds=plan.rounds, seed=seed, sets=plan.sets)
+        for name in names
+        for seed in seed_range(plan.seeds)
+    ]
+
+
+def seed_range(text: str) -> list[int]:
+    """``"0-4"``, ``"1,3,8"`` or both mixed, ascending and without repetition. Raises ConfigurationError."""
+    seeds: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if first > last or last - first >= 1000:
+            raise ConfigurationError(
+                f"--seeds: found {text!r}; allowed: whole numbers from 0 and rising ranges of at most 1000, such as 0-4 or 0,1,7"
+            )
+        seeds.update(range(first, last + 1))
+    return sorted(seeds)
+
+
+def _names(option: str, text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in STRATEGIES:
+            raise ConfigurationError(f"{option}: found {name!r}; allowed: {', '.join(STRATEGIES)}{nearest(name, tuple(STRATEGIES))}")
+    return list(dict.fromkeys(names))

@@ -1,0 +1,92 @@
+"""``knexa run``: resolve, refuse early, run, and show what came out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from knexa.cli.display import show_progress
+from knexa.config import FederationConfig, load_config
+from knexa.errors import ConfigurationError, ModelError
+from knexa.events import EVENTS_FILE
+from knexa.matching.matchmakers import build_matchmaker
+from knexa.participant.data import federation_data
+from knexa.record import read_run
+from knexa.report import final_table, write_report
+from knexa.report.charts import duration, job_seconds
+from knexa.simulation.federation import Federation
+from knexa.simulation.progress import OnProgress
+from knexa.summary import write_summary
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The options of ``knexa run`` as the user gave them."""
+
+    file: str | None
+    preset: str | None
+    strategy: str | None
+    rounds: int | None
+    seed: int | None
+    sets: tuple[str, ...]
+    out: Path | None
+    resume: Path | None
+
+
+def run_federation(wanted: Wanted, *, as_json: bool) -> None:
+    screen = Console(stderr=True)
+    with show_progress(screen) as on_progress:
+        folder = _resumed(wanted, on_progress) if wanted.resume else _begun(wanted, on_progress)
+    summary = write_summary(folder)
+    page = write_report([folder])
+    if as_json:
+        print(json.dumps({**summary, "folder": str(folder), "report": str(page)}))
+        return
+    console = Console()
+    console.print(final_table(summary))
+    run = read_run(folder)
+    busiest = ", ".join(f"{job} {duration(seconds)}" for job, seconds in list(job_seconds(run).items())[:5])
+    console.print(f"Time: {duration(run.seconds or 0.0)}; of work, summed over workers: {busiest}", highlight=False, soft_wrap=True)
+    console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+
+
+def preflight(config: FederationConfig) -> None:
+    """Find what types cannot say before anything is written: problem files, data that cannot be dealt out, matchmakers.
+
+    Raises ConfigurationError.
+    """
+    federation_data(config)
+    build_matchmaker(config.matching, config.reward, config.rounds, config.seed, trial=lambda matches: [0.0] * len(matches))
+
+
+def start_run(config: FederationConfig, out: Path | None, on_progress: OnProgress | None) -> Path:
+    """Run ``config``; a run that a wrong setting or model stopped before its first event leaves no folder behind."""
+    preflight(config)
+    before = out is not None and out.exists()
+    try:
+        return Federation.from_config(config).run(out, on_progress).folder
+    except (ConfigurationError, ModelError):
+        if out is not None and not before and (out / EVENTS_FILE).is_file() and (out / EVENTS_FILE).stat().st_size == 0:
+            shutil.rmtree(out)
+        raise
+
+
+def _begun(wanted: Wanted, on_progress: OnProgress) -> Path:
+    config = load_config(
+        wanted.file, preset=wanted.preset, strategy=wanted.strategy, rounds=wanted.rounds, seed=wanted.seed, sets=wanted.sets
+    )
+    return start_run(config, wanted.out, on_progress)
+
+
+def _resumed(wanted: Wanted, on_progress: OnProgress) -> Path:
+    assert wanted.resume is not None
+    given: dict[str, object] = {"FILE": wanted.file, "--preset": wanted.preset, "--strategy": wanted.strategy, "--rounds": wanted.rounds}
+    given |= {"--seed": wanted.seed, "--set": wanted.sets or None, "--out": wanted.out}
+    extra = [name for name, value in given.items() if value is not None]
+    if extra:
+        raise ConfigurationError(f"--resume: found together with {', '.join(extra)}; allowed: alone, a run goes on with its own settings")
+    return Federation.resume(wanted.resume).run(on_progress=on_progress).folder

@@ -21,7 +21,6 @@ from knexa.matching.match import Outcome
 from knexa.matching.profile import CATEGORY_COUNT, METRICS, Profile, family_block
 from knexa.protocol.peer import Ask, Result, Study, Teach, Train, Work
 from knexa.randomness import stream
-from knexa.simulation.engine import Done
 
 TRANSFER_SET = "a" * 64
 
@@ -39,11 +38,11 @@ class ArithmeticWorkplace:
     def start(self, agent: str) -> bytes:
         return _pack([float(x) for x in stream(self.config.seed, "start", agent).random(CATEGORY_COUNT) * 0.2])
 
-    def perform(self, agent: str, work: Work, state: bytes, round: int) -> Done:
+    def perform(self, agent: str, work: Work, state: bytes, round: int) -> tuple[Result, bytes]:
         time.sleep(self.seconds)
         able = _unpack(state)
         result, able = self._do(agent, work, able, round)
-        return Done(result, _pack(able), {"mean": sum(able) / len(able)})
+        return result, _pack(able)
 
     def _do(self, agent: str, work: Work, able: list[float], round: int) -> tuple[Result, list[float]]:
         own = [float(x) for x in stream(self.config.seed, "data", agent).dirichlet([0.1] * CATEGORY_COUNT)]
@@ -80,7 +79,7 @@ class FailingWorkplace(ArithmeticWorkplace):
 
     how = "bug"
 
-    def perform(self, agent: str, work: Work, state: bytes, round: int) -> Done:
+    def perform(self, agent: str, work: Work, state: bytes, round: int) -> tuple[Result, bytes]:
         if agent == "agent-2" and isinstance(work, Train) and round == 2:
             match self.how:
                 case "bug":

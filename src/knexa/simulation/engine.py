@@ -11,8 +11,8 @@ any worker can do any job, and a copy for an oracle, a checkpoint and a resumed 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
@@ -21,15 +21,6 @@ from knexa.errors import ConfigurationError
 from knexa.protocol.peer import Result, Work
 
 Stage = Literal["start", "round", "end"]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a piece of work gave. ``notes``: numbers for ``timings.jsonl`` (they may depend on the machine)."""
-
-    result: Result
-    state: bytes
-    notes: dict[str, float] = field(default_factory=dict)
 
 
 class Workplace(Protocol):
@@ -46,8 +37,8 @@ class Workplace(Protocol):
     def start(self, agent: str) -> bytes:
         """The state that ``agent`` starts from; the same for every strategy."""
 
-    def perform(self, agent: str, work: Work, state: bytes, round: int) -> Done:
-        """Do ``work``, beginning in ``state``."""
+    def perform(self, agent: str, work: Work, state: bytes, round: int) -> tuple[Result, bytes]:
+        """Do ``work``, beginning in ``state``; its result, and the state afterwards."""
 
     def evaluate(self, agent: str, state: bytes, stage: Stage, round: int) -> dict[str, Any]:
         """JSON-able scores of ``state``: the fields of an ``evaluation`` event."""
@@ -80,7 +71,6 @@ class Cost:
     job: Job
     seconds: float
     worker: int
-    notes: Mapping[str, float]
 
 
 #: Is told the cost of each job when it is done. Jobs are done in any order.

@@ -17,7 +17,7 @@ from knexa.simulation.run import Run
 from knexa.simulation.run_folder import ERROR_FILE, RunFolder, read_config
 
 #: Factory of the workplace that trains, teaches and evaluates language models.
-WORKPLACE = "knexa.participant.workplace:create"
+WORKPLACE = "knexa.participant.workplace:LearningWorkplace"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from knexa.protocol.peer import Ask, KnowledgeSent, PeerMessage, SendPeer, Study
 from knexa.simulation.agenda import Agenda, Arrival, Occurrence, WakeUp, WorkDone
 from knexa.simulation.duration import Duration
 from knexa.simulation.encoding import from_json, to_json
-from knexa.simulation.engine import Done, Engine, Job, Pending
+from knexa.simulation.engine import Engine, Job, Pending
 from knexa.simulation.transport import Transport
 
 Action = coordinator_protocol.Action | agent_protocol.Action
@@ -82,9 +82,8 @@ class Simulation:
             case WakeUp(who):
                 self._perform(who, self.coordinator.on_time(now) if who == COORDINATOR else self.agents[who].on_time(now))
             case WorkDone(name):
-                done: Done = self._in_hand.pop(name).pending.result()
-                self.states[name] = done.state
-                self._perform(name, self.agents[name].on_result(done.result, now))
+                result, self.states[name] = self._in_hand.pop(name).pending.result()
+                self._perform(name, self.agents[name].on_result(result, now))
             case Arrival(sender, to, message):
                 try:
                     actions = self._deliver(sender, to, message, now)

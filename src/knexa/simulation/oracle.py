@@ -22,7 +22,7 @@ def trial(engine: Engine, states: Mapping[str, bytes], reward: RewardConfig) -> 
 
     def results(steps: Iterable[tuple[str, Work]]) -> list[Result]:
         submitted = [engine.submit(perform_job(agent, work, states[agent], trial=True)) for agent, work in steps]
-        return [one.result().result for one in submitted]
+        return [one.result()[0] for one in submitted]
 
     def rewards(matches: Sequence[Match]) -> list[float]:
         requests = results((match.student, Ask(match)) for match in matches)

@@ -17,7 +17,7 @@ from typing import Any
 
 from knexa.config import FederationConfig
 from knexa.errors import KnexaError
-from knexa.simulation.engine import Cost, Done, Job, OnCost
+from knexa.simulation.engine import Cost, Job, OnCost
 from knexa.simulation.failures import Failure
 from knexa.simulation.worker import Answer, Orders, peak_rss_mb
 
@@ -54,8 +54,7 @@ class Processes:
                 raise answer.value.error(str(_STARTUP))
             submitted.answer = answer
             if submitted.job is not _STARTUP and not isinstance(answer.value, Failure):
-                notes = answer.value.notes if isinstance(answer.value, Done) else {}
-                self._on_cost(Cost(submitted.job, answer.seconds, worker.number, notes))
+                self._on_cost(Cost(submitted.job, answer.seconds, worker.number))
         for worker in self._workers:
             if worker.doing is None and self._waiting:
                 worker.give(self._waiting.popleft())

@@ -164,7 +164,7 @@ class Run:
     def _note(self, cost: Cost) -> None:
         job = cost.job
         row = {"job": job.what, "agent": job.agent, "round": job.round, "seconds": cost.seconds, "worker": cost.worker}
-        self._timings.append("job", **row, notes=dict(cost.notes))
+        self._timings.append("job", **row)
         forecast = self._forecast
         forecast.note(job.what, cost.seconds)
         jobs, eta_s = forecast.jobs, forecast.eta_s()

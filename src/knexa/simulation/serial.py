@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from knexa.config import FederationConfig
-from knexa.simulation.engine import Cost, Done, Job, OnCost, Pending, Workplace, load_workplace
+from knexa.simulation.engine import Cost, Job, OnCost, Pending, Workplace, load_workplace
 from knexa.simulation.failures import Failure
 
 
@@ -38,7 +38,7 @@ class _Deferred:
         value, seconds = timed(self._job, self._workplace)
         if isinstance(value, Failure):
             raise value.error(str(self._job))
-        self._on_cost(Cost(self._job, seconds, 0, value.notes if isinstance(value, Done) else {}))
+        self._on_cost(Cost(self._job, seconds, 0))
         return value
 
 

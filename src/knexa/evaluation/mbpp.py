@@ -22,7 +22,9 @@ def mbpp_problem(row: dict[str, Any], category: str) -> Problem:
     given = _given(module, function, f"{setup}\n{tests}")
     checked = textwrap.indent(f"{function.name} = candidate\n{setup}\n{tests}\n", "    ")
     prompt = "".join(f"{ast.unparse(part)}\n\n" for part in given) + _header(function, _unified(row["text"]), tests)
-    kept = [part for part in module.body if part not in given and not _defines(part, function.name)]
+    # What would overwrite an argument once it stands in the body, the function cannot have read as a global.
+    own = [function.name, *(argument.arg for argument in function.args.args)]
+    kept = [part for part in module.body if part not in given and not any(_defines(part, name) for name in own)]
     return Problem(
         task_id=f"MBPP/{row['task_id']}",
         category=category,
@@ -41,7 +43,9 @@ def _tested_function(module: ast.Module, tests: str) -> ast.FunctionDef:
     """The last definition of the function that every assert calls."""
     defined = {part.name: part for part in module.body if isinstance(part, ast.FunctionDef)}
     asserts = ast.parse(tests).body
-    called = [{node.func.id for node in ast.walk(test) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)} for test in asserts]
+    called = [
+        {node.func.id for node in ast.walk(test) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)} for test in asserts
+    ]
     tested = set(defined).intersection(*called) if called else set()
     if len(tested) != 1:
         raise ValueError(f"the asserts must call one function of the reference solution, not {len(tested)}")

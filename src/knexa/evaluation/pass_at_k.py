@@ -21,7 +21,7 @@ def pass_at_k_each(n: int, correct: Sequence[int] | NDArray[np.int64], k: int) -
     if not 1 <= k <= n:
         raise ValueError(f"Pass@k needs 1 <= k <= n samples, not k = {k} and n = {n}")
     c = np.asarray(correct, dtype=np.int64)
-    if c.size and not (0 <= c.min() and c.max() <= n):
+    if c.size and (c.min() < 0 or c.max() > n):
         raise ValueError(f"between 0 and n = {n} samples can pass, not {c.min()} to {c.max()}")
     # C(n - c, k) / C(n, k) = product over i < k of (n - c - i) / (n - i); a factor is 0 as soon as fewer than k fail.
     i = np.arange(k)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def _complete(name: str, problems: list[Problem]) -> list[Problem]:
     return problems
 
 
-def _require(name: str, number: int, row: dict[str, Any], types: dict[str, type]) -> None:
+def _require(name: str, number: int, row: dict[str, Any], types: Mapping[str, type]) -> None:
     for key, kind in types.items():
         if key not in row:
             raise ConfigurationError(f"{name}, line {number}: key {key!r} is missing")

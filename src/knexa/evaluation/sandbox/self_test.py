@@ -73,5 +73,3 @@ def _files_at_home() -> list[str]:
         return [str(path) for path in islice((path for path in home.iterdir() if path.is_file()), 3)]
     except OSError:  # a home that its own user cannot list has nothing to test with
         return []
-
-

@@ -31,7 +31,7 @@ class Worker:
 
     def __init__(self, backend: str, timeout_s: float, memory_mb: int) -> None:
         """Raises SandboxError when the program cannot be started at all."""
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         try:
             self._process = subprocess.Popen(
                 backends.command(backend, timeout_s, memory_mb),

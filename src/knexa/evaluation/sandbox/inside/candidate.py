@@ -10,7 +10,7 @@ import os
 from types import ModuleType
 from typing import Any
 
-from .channel import Channel, Closed
+from .channel import Channel, ChannelClosedError
 from .confinement import Confinement, forget_modules
 from .wire import decode, encode
 
@@ -30,7 +30,7 @@ def run(confinement: Confinement, read: int, write: int) -> None:
         channel.send(_load(program, namespace))
         while True:
             channel.send(_answer(namespace, entry_point, channel.receive()))
-    except Closed:
+    except ChannelClosedError:
         return
 
 

@@ -9,7 +9,7 @@ from .wire import FRAME_LIMIT, WireError, frame
 _CHUNK = 1 << 16
 
 
-class Closed(Exception):
+class ChannelClosedError(Exception):
     """The other side is gone."""
 
 
@@ -19,7 +19,7 @@ class Channel:
         self._write = write
 
     def send(self, payload: bytes) -> None:
-        """Write one frame. Raises Closed when nobody reads any more, WireError when the payload is over the limit."""
+        """Write one frame. Raises ChannelClosedError when nobody reads any more, WireError when the payload is over the limit."""
         if len(payload) > FRAME_LIMIT:
             raise WireError(f"a value of {len(payload)} bytes is over the limit of {FRAME_LIMIT}")
         view = memoryview(frame(payload))
@@ -27,10 +27,10 @@ class Channel:
             while view:
                 view = view[os.write(self._write, view) :]
         except BrokenPipeError:
-            raise Closed from None
+            raise ChannelClosedError from None
 
     def receive(self) -> bytes:
-        """Read one frame. Raises Closed at the end of the pipe, WireError when a frame is over the limit."""
+        """Read one frame. Raises ChannelClosedError at the end of the pipe, WireError when a frame is over the limit."""
         size = int.from_bytes(self._exactly(4), "little")
         if size > FRAME_LIMIT:
             raise WireError(f"a frame of {size} bytes is over the limit of {FRAME_LIMIT}")
@@ -41,6 +41,6 @@ class Channel:
         while len(data) < size:
             piece = os.read(self._read, min(size - len(data), _CHUNK))
             if not piece:
-                raise Closed
+                raise ChannelClosedError
             data += piece
         return bytes(data)

@@ -11,7 +11,7 @@ import os
 from collections import deque
 from typing import Any
 
-from .channel import Channel, Closed
+from .channel import Channel, ChannelClosedError
 from .confinement import Confinement
 from .wire import WireError, decode, encode
 
@@ -65,13 +65,13 @@ class _Candidate:
     def _send(self, payload: bytes) -> None:
         try:
             self._channel.send(payload)
-        except Closed:
+        except ChannelClosedError:
             raise self._break(DIED, "the program ended its own process") from None
 
     def _receive(self) -> tuple[Any, ...]:
         try:
             reply = decode(self._channel.receive(), self._classes)
-        except Closed:
+        except ChannelClosedError:
             raise self._break(DIED, "the program ended its own process") from None
         except WireError as error:
             raise self._break(ERROR, f"the program wrote to the judge's channel: {error}") from None

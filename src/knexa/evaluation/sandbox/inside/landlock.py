@@ -14,7 +14,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 def version(libc: ctypes.CDLL) -> int:
     """The kernel's Landlock version; 0 where there is none."""
-    return max(0, libc.syscall(_CREATE, None, ctypes.c_size_t(0), 1))
+    answer: int = libc.syscall(_CREATE, None, ctypes.c_size_t(0), 1)
+    return max(0, answer)
 
 
 def restrict(libc: ctypes.CDLL, readable: Iterable[str]) -> None:

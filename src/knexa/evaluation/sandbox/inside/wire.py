@@ -15,6 +15,7 @@ l t  list, tuple; S and Z: set, frozenset; q: deque; all: count, items
 d    dict (Counter, defaultdict and OrderedDict too: equal to a dict with the same items): count, key, value, ...
 g    an iterator, by its remaining items; k, v, m: keys, values and items view of a dict
 r    range: start, stop, step
+B    a built-in type (as an argument of ``isinstance``): name
 O    an instance of a class that the problem's own prompt defines: class name, dict of attributes
 ==== ==================================================================================================================
 """
@@ -36,6 +37,9 @@ _SIZE = struct.Struct("<I")
 _FLOAT = struct.Struct("<d")
 _COMPLEX = struct.Struct("<dd")
 _VIEWS: dict[type, bytes] = {type({}.keys()): b"k", type({}.values()): b"v", type({}.items()): b"m"}
+_TYPES: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, range, object)
+}
 
 
 class WireError(Exception):
@@ -85,6 +89,8 @@ def _put_other(parts: list[bytes], value: Any, kind: type, classes: Mapping[str,
         return _put_items(parts, _VIEWS[kind], list(value), classes)
     if kind is range:
         return _put_items(parts, b"r", [value.start, value.stop, value.step], classes)
+    if kind is type and value in _TYPES.values():
+        return _put_sized(parts, b"B", type.__repr__(value).split("'")[1].encode())
     if classes.get(kind.__name__) is kind:
         parts.append(b"O")
         _put(parts, kind.__name__, classes)
@@ -158,11 +164,17 @@ class _Reader:
             pairs[key] = self.value()
         return pairs
 
+    def type_named(self) -> type:
+        name = self.take(self.size()).decode("utf-8", "replace")
+        if name not in _TYPES:
+            raise WireError(f"no built-in type {name!r}")
+        return _TYPES[name]
+
     def instance(self) -> object:
         name, state = self.value(), self.value()
         if type(name) is not str or name not in self.classes or type(state) is not dict:
             raise WireError(f"no class {name!r} in the prompt")
-        instance = object.__new__(self.classes[name])
+        instance: object = object.__new__(self.classes[name])
         instance.__dict__.update(state)
         return instance
 
@@ -202,6 +214,7 @@ _READERS: dict[bytes, Callable[[_Reader], Any]] = {
     b"v": _view(lambda items: dict(enumerate(items)).values()),
     b"m": _view(lambda items: _dict_of(items).items()),
     b"r": _view(lambda items: range(*items)),
+    b"B": _Reader.type_named,
     b"O": _Reader.instance,
 }
 

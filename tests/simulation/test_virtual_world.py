@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from knexa.config import TransportConfig
 from knexa.errors import RunFolderError
-from knexa.exchange.package import KnowledgePackage
+from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.matching.match import Match
 from knexa.protocol.agent import AgentState, Phase
-from knexa.protocol.peer import KnowledgeSent, Study
+from knexa.protocol.peer import Ask, KnowledgeSent, Study, Teach, Train
 from knexa.simulation.agenda import Agenda, Arrival, WakeUp
 from knexa.simulation.duration import nominal_duration
 from knexa.simulation.encoding import from_json, to_json
@@ -96,6 +96,19 @@ def test_durations_grow_with_the_work(config) -> None:
     match = Match("m", 1, "a", "b")
     small, large = (KnowledgePackage("m", "h", {str(n): "" for n in range(count)}) for count in (1, 20))
     assert duration("b", Study(match, small)) < duration("b", Study(match, large))
+
+
+def test_no_configuration_makes_stragglers_of_all_its_agents(config) -> None:
+    """However long the training or the answers, every piece of work fits well into its phase."""
+    for sections in ({"local": {"first_steps": 10**6}}, {"distillation": {"prompts": 10**5}}, {"generation": {"max_new_tokens": 10**6}}):
+        settings = config(transport={"deadline_s": 60.0}, **sections)
+        duration = nominal_duration(settings)
+        match = Match("m", 1, "a", "b")
+        prompts = tuple(map(str, range(settings.distillation.prompts)))
+        package = KnowledgePackage("m", "h", dict.fromkeys(prompts, ""))
+        request = KnowledgeRequest("m", prompts, len(prompts))
+        for work in (Train(1), Train(2), Ask(match), Teach(match, request), Study(match, package)):
+            assert duration("a", work) <= 0.2 * 60.0
 
 
 def test_progress_counts_up_to_the_jobs_it_promised(config, tmp_path) -> None:

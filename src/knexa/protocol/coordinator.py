@@ -37,7 +37,7 @@ What this file cannot see is part of the design: it imports neither texts nor we
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any
@@ -96,11 +96,6 @@ class Coordinator:
         self._deadline = math.inf
         self._profiles: dict[str, Profile] = {}
         self._open: dict[str, Match] = {}
-
-    @property
-    def closed(self) -> int:
-        """Number of rounds that are over."""
-        return self.round if self.phase in (Phase.NEW, Phase.BETWEEN, Phase.FINISHED) else self.round - 1
 
     # --- inputs
 
@@ -234,7 +229,7 @@ class Coordinator:
             raise PeerError(f"agent {sender!r} reported {what} of {match_id!r}, but only its student {match.student!r} may")
         return match
 
-    def _check_disjoint(self, matches: Iterable[Match]) -> None:
+    def _check_disjoint(self, matches: Sequence[Match]) -> None:
         """A matchmaker may be anybody's code: what it returns is checked before a participant hears of it."""
         busy: set[str] = set()
         for match in matches:
@@ -245,6 +240,8 @@ class Coordinator:
                     "return disjoint pairs of two agents that reported a profile in this round"
                 )
             busy |= peers
+        if len({match.match_id for match in matches}) < len(matches):
+            raise ConfigurationError(f"matchmaker {type(self._matchmaker).__name__}: two matches of round {self.round} share an id")
 
     def _wait(self, now: float) -> WakeAt:
         self._deadline = now + self._patience

@@ -74,6 +74,7 @@ class Federation:
             folder.close()
 
     def _run_in(self, folder: RunFolder, on_progress: OnProgress) -> None:
+        (folder.path / ERROR_FILE).unlink(missing_ok=True)
         run = Run(self.config, folder, self._workplace, self._duration, on_progress, read_checkpoint(folder.path))
         try:
             run.execute()

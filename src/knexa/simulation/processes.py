@@ -34,8 +34,12 @@ class Processes:
         self._waiting: deque[_Submitted] = deque()
         self._workers: list[_Worker] = []
         orders = Orders(config, workplace, tuple(sys.path))
-        for number in range(config.engine.workers):
-            self._workers.append(_Worker(number, orders, config.engine.threads))
+        try:
+            for number in range(config.engine.workers):
+                self._workers.append(_Worker(number, orders, config.engine.threads))
+        except BaseException:
+            self.close()
+            raise
 
     def submit(self, job: Job) -> _Submitted:
         submitted = _Submitted(job, self)

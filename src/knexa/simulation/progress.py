@@ -11,7 +11,7 @@ from knexa.config import FederationConfig
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One piece of news. ``round`` of ``rounds`` (0 before the first); ``phase``: start, training, exchange, evaluation or end.
+    """One piece of news. ``round`` of ``rounds`` (0 before the first); ``phase``: start, training, exchange, evaluation or saving.
 
     ``agent`` and ``what``: the job that was just done. ``done`` of ``jobs`` (an estimate: exchanges may fail).
     ``eta_s``: estimated seconds to the end of the run; None until there is something to estimate from.

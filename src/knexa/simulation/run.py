@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,14 @@ class Run:
         self._forecast = Forecast(config, rounds_done=self.round, begun=after is not None)
         self._began = time.perf_counter() - (after.seconds if after else 0.0)
         self._phase, self._phase_began = "start", time.perf_counter()
-        self._log, self._timings = folder.logs(after.kept if after else None)
         engine = Processes if config.engine.kind == "processes" else Serial
-        self._engine: Engine = engine(config, workplace, self._note)
+        with ExitStack() as opening:
+            self._log, self._timings = folder.logs(after.kept if after else None)
+            opening.callback(self._log.close)
+            opening.callback(self._timings.close)
+            self._engine: Engine = engine(config, workplace, self._note)
+            opening.callback(self._engine.close)
+            self._open = opening.pop_all()
 
     def execute(self) -> None:
         """Run to the end. The last event is written when everything else is on disk."""
@@ -80,9 +86,7 @@ class Run:
 
     def close(self) -> None:
         """Kill the workers and close the logs. What was written stays, for a resume."""
-        self._engine.close()
-        self._log.close()
-        self._timings.close()
+        self._open.close()
 
     # --- the beginning
 

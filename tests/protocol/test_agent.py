@@ -87,6 +87,14 @@ def test_an_early_request_under_another_match_is_not_answered(profile):
     assert teacher.on_message(COORDINATOR, Matched(MATCH), 3.0) == [WakeAt(3.0 + PATIENCE)]
 
 
+def test_an_early_request_of_a_third_agent_does_not_stand_for_the_students(profile):
+    """Whoever guesses the match's id cannot choose what is taught, nor push the student's own request away."""
+    teacher = reported("t", profile)
+    teacher.on_message("u", KnowledgeRequested(replace(REQUEST, prompt_ids=("p9",))), 1.0)
+    teacher.on_message("s", KnowledgeRequested(REQUEST), 2.0)
+    assert teacher.on_message(COORDINATOR, Matched(MATCH), 3.0) == [Teach(MATCH, REQUEST)]
+
+
 def test_every_message_may_come_twice(profile, outcome):
     """The second copy of each message of an exchange causes nothing."""
     student, teacher = awaiting(profile), reported("t", profile)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from knexa.config import FederationConfig
+from knexa.config import FederationConfig, load_config
 from knexa.errors import RunFolderError
 from knexa.field_rules import FieldRule, rules
+from knexa.presets import DEFAULT_PRESET
 
 _HEAD = """\
 # A federation of three agents. Run it:   knexa run federation.toml
-# Everything that is commented out shows its default; remove the "# " to change it.
+# Everything that is commented out shows what holds without it; remove the "# " to change it.
 # One setting for one run:                knexa run federation.toml --set local.steps=8
 
 preset = "quickstart"   # what the settings below are laid over
@@ -91,18 +92,19 @@ def write_project(folder: Path) -> list[Path]:
 
 
 def federation_toml() -> str:
-    """The agents, and every other setting with its description, commented out at its default."""
+    """The agents, and every other setting with its description, commented out at the value that it has in the preset."""
     nested = [rule for rule in rules(FederationConfig) if "." in rule.key and not rule.key.startswith("agents.")]
+    values = load_config(preset=DEFAULT_PRESET).model_dump(mode="json")
     tables = groupby(nested, key=lambda rule: rule.key.split(".")[0])
-    parts = ["\n".join([f"[{table}]", *(line for rule in group for line in _commented(rule))]) + "\n" for table, group in tables]
+    parts = [
+        "\n".join([f"[{table}]", *(line for rule in group for line in _commented(rule, values[table]))]) + "\n" for table, group in tables
+    ]
     return "\n".join([_HEAD, _AGENTS, *parts])
 
 
-def _commented(rule: FieldRule) -> Iterator[str]:
-    about = f"{rule.description}; {rule.allowed}" if rule.description else rule.allowed
-    yield f"# {about}"
-    yield "# " + tomli_w.dumps({rule.key.split(".")[1]: _toml(rule.default)}, multiline_strings=False).replace("\n", " ").strip()
-
-
-def _toml(value: Any) -> Any:
-    return "none" if value is None else list(value) if isinstance(value, tuple) else value
+def _commented(rule: FieldRule, values: Mapping[str, Any]) -> Iterator[str]:
+    key = rule.key.split(".")[1]
+    value = "none" if values[key] is None else values[key]
+    yield "# " + (f"{rule.description}; {rule.allowed}" if rule.description else rule.allowed)
+    # A list spreads over lines where it is written out; a comment is one line.
+    yield "# " + " ".join(tomli_w.dumps({key: value}).split())

@@ -1,5 +1,6 @@
 """Contexts: what the bandit sees of a pair."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_every_feature_has_a_name_and_a_prior_and_lies_within_one(kind: str) -> 
     wild = Profile("wild", 1, family_block("other"), (METRIC_BOUND,) * 6 + (-METRIC_BOUND,) * 6, (1.0, *ZEROS[1:]), (1.0,) * 12, ZEROS)
     X = contexts(kind, [*profiles(0, 4), wild], History(), 30, 20)  # type: ignore[arg-type]
     assert X.shape == (5, 5, len(features(kind)))  # type: ignore[arg-type]
-    assert len(prior(kind)) == len(features(kind)) == len(set(features(kind)))  # type: ignore[arg-type]
+    assert len(prior(kind, True, True)) == len(prior(kind, False, False)) == len(features(kind)) == len(set(features(kind)))  # type: ignore[arg-type]
     assert np.abs(X).max() <= 1.0
     assert np.isfinite(X).all()
 
@@ -80,12 +81,13 @@ def test_concat_is_the_teachers_numbers_then_the_students() -> None:
     assert X[0, 2, :8].tolist() == list(profiles(1, 3)[0].family)
 
 
-def test_the_gap_is_directed() -> None:
+@pytest.mark.parametrize("curriculum", [True, False])
+def test_the_gap_is_directed(curriculum: bool) -> None:
     """Teaching a weaker agent is another context than learning from it, and worth more to the prior."""
     weak = Profile("weak", 1, family_block("gpt2"), ZEROS, (1.0, *ZEROS[1:]), ZEROS)
     strong = Profile("strong", 1, family_block("gpt2"), ZEROS, (1.0, *ZEROS[1:]), (0.5,) * 12)
     X = gap([strong, weak], History(), 1, 10)
-    assert X[0, 1] @ np.array(prior("gap")) > X[1, 0] @ np.array(prior("gap"))
+    assert X[0, 1] @ np.array(prior("gap", curriculum, probe=True)) > X[1, 0] @ np.array(prior("gap", curriculum, probe=True))
     assert column([strong, weak], "lead")[0, 1] == column([strong, weak], "behind")[1, 0] == 1.0
     assert column([strong, weak], "lead")[1, 0] == 0.0
 
@@ -126,6 +128,23 @@ def test_history_enters_the_context() -> None:
     assert column(agents, "teacher_success", history)[0, 2] < 0.0
     assert column(agents, "student_success", history)[2, 1] < 0.0
     assert (column(agents, "round", round=5) == 0.5).all()
+
+
+def test_who_has_only_taught_has_a_turn_to_learn() -> None:
+    """The turn rises with teaching and falls with learning, as a student's feature only."""
+    agents, history = profiles(4, 3), History()
+    history.record_failure(Match("m", 1, "agent-0", "agent-1"))
+    turn = column(agents, "student_turn", history)
+    assert turn[1, 0] == turn[2, 0] > 0.0 == turn[0, 2] > turn[0, 1]
+
+
+def test_trust_qualifies_what_a_teacher_claims() -> None:
+    """Of two equal claims the one from the teacher whose texts came to nothing is worth less."""
+    agents, history = profiles(5, 3), History()
+    agents[1] = replace(agents[0], agent="agent-1")
+    history.record_failure(Match("m", 1, "agent-0", "agent-2"))
+    assert column(agents, "yield", history)[0, 2] == column(agents, "yield", history)[1, 2]
+    assert column(agents, "trusted_yield", history)[0, 2] < column(agents, "trusted_yield", history)[1, 2]
 
 
 def test_without_probes_strength_is_the_local_pass_rate() -> None:

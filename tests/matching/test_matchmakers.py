@@ -226,6 +226,30 @@ def test_a_failed_exchange_makes_its_teacher_less_attractive() -> None:
     assert all(failed < fine for failed, fine in zip(*scores, strict=True))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_teacher_that_claims_everything_and_teaches_nothing_is_found_out(seed: int) -> None:
+    """A liar with a perfect probe is the favourite of the first round, and hardly teaches once its texts have failed."""
+    matchmaker, taught = build("knexa", seed), []
+    for round in range(1, 21):
+        given = profiles(100 * seed + round)
+        given["agent-2"] = replace(given["agent-2"], probe=(1.0,) * 12, coverage=(0.0,) * 12)
+        matches = matchmaker.match(given, round)
+        taught.append("agent-2" in {match.teacher for match in matches})
+        for match in matches:
+            lied = match.teacher == "agent-2"
+            matchmaker.learn(replace(outcome(match), probe_loss_after=2.05 if lied else 1.9, kept=0 if lied else 6))
+    assert taught[0]
+    assert sum(taught[10:]) <= 2
+
+
+def test_without_a_probe_the_stronger_agents_teach_first() -> None:
+    """With the extension off the prior falls back on local Pass@1."""
+    given = {name: replace(one, probe=(0.0,) * 12, coverage=(0.0,) * 12) for name, one in profiles(1).items()}
+    matches = build("knexa", probe=False, exploration=0.0).match(given, 1)
+    by_strength = sorted(NAMES, key=lambda name: given[name].metric("pass@1"), reverse=True)
+    assert {match.teacher for match in matches} == set(by_strength[:3])
+
+
 def test_the_random_matchmaker_states_its_exact_propensity() -> None:
     """Over many rounds each directed pair is chosen as often as the propensity says."""
     matchmaker, counts, rounds = build("random", pairs=2), Counter[tuple[str, str]](), 1500

@@ -5,7 +5,8 @@ given students every way to pair them totals the same, so it can learn who teach
 good *for whom*.
 
 ``gap`` (ours, the default) describes the pair instead: where the teacher is ahead of the student and by how much, how
-their data overlap, whether they met lately. It has 16 numbers, few enough for the 60 rewards of a usual run.
+their data overlap, whether they met lately, whose turn it is. It has 18 numbers, and a prior, so that the 60 rewards of a usual
+run are enough to correct it.
 
 All features lie in [-1, 1], so that one ridge λ and one exploration β fit them all.
 """
@@ -41,26 +42,36 @@ _PROFILE_NUMBERS = tuple(
 
 CONCAT_FEATURES = tuple(f"{role}.{name}" for role in ("teacher", "student") for name in _PROFILE_NUMBERS)
 
-#: What a linear model should think of each ``gap`` feature before any reward: the mean of its prior, in standard
-#: deviations of the reward. A teacher that is ahead where the student is behind helps; a trusted one helps more.
+#: The ``gap`` features, and what a linear model should think of each before any reward: the mean of its prior, in standard
+#: deviations of the reward per unit of the feature. Three say almost all: what a prompt gains, whether the teacher's claims
+#: were borne out, and whose turn it is to learn. Without turns strong agents teach for good and never learn, which cost
+#: small federations more than good pairs gained them.
 GAP_PRIOR = {
     "bias": 0.0,
-    "value": 0.5,  # Σ_c v(c), v(c) = able_s (1 − able_r)(1 − coverage_r): all that the student could still gain
-    "yield": 1.5,  # Σ_c v(c)² / Σ_c v(c): what one prompt gains when the curriculum spreads the budget
-    "lead": 0.5,  # Σ_c max(0, probe_s − probe_r)
+    "value": 0.0,  # Σ_c v(c), v(c) = able_s (1 − able_r)(1 − coverage_r): all that the student could still gain
+    "yield": 1.0,  # Σ_c v(c)² / Σ_c v(c): what one prompt gains when the curriculum spreads the budget
+    "trusted_yield": 4.0,  # yield times the teacher's trust: the gain it claims, as far as its students confirmed it
+    "lead": 0.0,  # Σ_c max(0, probe_s − probe_r)
     "behind": 0.0,  # Σ_c max(0, probe_r − probe_s)
     "overlap": 0.0,  # Σ_c min of the data histograms
     "divergence": 0.0,  # Jensen-Shannon divergence of the data histograms, in bits
     "same_family": 0.0,
     "recency": 0.0,  # how recently the two met, in either direction
-    "teacher_strength": 0.5,  # mean probe score; Pass@1 on local validation where nobody has a probe
-    "student_strength": -0.5,
-    "teacher_success": 0.25,
+    "teacher_strength": 0.0,  # mean probe score; Pass@1 on local validation where nobody has a probe
+    "student_strength": 0.0,
+    "teacher_success": 0.0,
     "student_success": 0.0,
-    "teacher_trust": 0.25,
+    "student_turn": 1.0,  # how much more often the student has taught than learned
+    "teacher_trust": 0.0,
     "round": 0.0,  # share of the rounds that are over
     "mean_loss": 0.0,  # of all agents
 }
+
+#: Where prompts are not chosen by a curriculum, one gains the plain mean of v(c), and trust has no yield to qualify.
+_UNGUIDED = {"yield": 0.0, "trusted_yield": 0.0, "value": 1.25, "teacher_trust": 0.5}
+
+#: Where no profile has a probe, all pairs have the same yield; what is left is who is strong.
+_UNPROBED = {"teacher_strength": 1.0}
 
 GAP_FEATURES = tuple(GAP_PRIOR)
 
@@ -70,9 +81,12 @@ def features(kind: Kind) -> tuple[str, ...]:
     return GAP_FEATURES if kind == "gap" else CONCAT_FEATURES
 
 
-def prior(kind: Kind) -> tuple[float, ...]:
-    """θ₀ of the bandit: :data:`GAP_PRIOR`; zero for the paper's ``concat``."""
-    return tuple(GAP_PRIOR.values()) if kind == "gap" else (0.0,) * len(CONCAT_FEATURES)
+def prior(kind: Kind, curriculum: bool, probe: bool) -> tuple[float, ...]:
+    """θ₀ of the bandit: :data:`GAP_PRIOR`, adapted to which extensions are on; zero for the paper's ``concat``."""
+    if kind == "concat":
+        return (0.0,) * len(CONCAT_FEATURES)
+    believed = GAP_PRIOR | ({} if curriculum else _UNGUIDED) | ({} if probe else _UNPROBED)
+    return tuple(believed.values())
 
 
 def contexts(kind: Kind, agents: Sequence[Profile], history: History, round: int, rounds: int) -> Array:
@@ -90,17 +104,20 @@ def concat(agents: Sequence[Profile]) -> Array:
 
 
 def gap(agents: Sequence[Profile], history: History, round: int, rounds: int) -> Array:
-    """Our context, [n, n, 16], in the order of :data:`GAP_FEATURES`."""
+    """Our context, [n, n, 18], in the order of :data:`GAP_FEATURES`."""
     names, shape = [agent.agent for agent in agents], (len(agents), len(agents))
     strength, mean_loss = _strength(agents), float(np.mean([agent.metric("loss") for agent in agents]))
+    competence = _competence(agents)
     columns = {
         "bias": np.ones(shape),
-        **_competence(agents),
+        **competence,
+        "trusted_yield": competence["yield"] * history.trust(names)[:, None],
         **_likeness(agents),
         "recency": history.recency(names, round),
         "teacher_strength": strength[:, None],
         "student_strength": strength[None, :],
         "teacher_success": 2.0 * history.teaching_success(names)[:, None] - 1.0,
+        "student_turn": 2.0 * history.teaching_share(names)[None, :] - 1.0,
         "student_success": 2.0 * history.learning_success(names)[None, :] - 1.0,
         "teacher_trust": 2.0 * history.trust(names)[:, None] - 1.0,
         "round": np.full(shape, min(round / rounds, 1.0)),

@@ -61,6 +61,12 @@ class History:
         """Success rate as student [n], smoothed like :meth:`teaching_success`."""
         return _rates(self._learned, agents)
 
+    def teaching_share(self, agents: Sequence[str]) -> Array:
+        """Share of its exchanges in which each agent taught [n], (taught + 1) / (all + 2): 1/2 before any."""
+        taught = [self._taught.get(agent, (0, 0))[1] for agent in agents]
+        learned = [self._learned.get(agent, (0, 0))[1] for agent in agents]
+        return np.array([(t + 1) / (t + s + 2) for t, s in zip(taught, learned, strict=True)], dtype=np.float64)
+
     def trust(self, agents: Sequence[str]) -> Array:
         """Trust as teacher [n]."""
         return np.array([self._trust.get(agent, INITIAL_TRUST) for agent in agents], dtype=np.float64)

@@ -20,12 +20,13 @@ from knexa.matching.reward import Reward
 class KnexaMatchmaker(PairwiseMatchmaker):
     """Scores every ordered pair by its upper confidence bound; learns from z-scored rewards.
 
-    With the ``gap`` context the bandit starts from a stated prior ("a teacher that is ahead helps"), so that the first
-    rounds are not wasted; rewards overrule it. With ``concat`` it starts from zero, as in the paper.
+    With the ``gap`` context the bandit starts from a stated prior ("what the student lacks and a trusted teacher has pays"), so
+    that the first rounds are not wasted; rewards overrule it. With ``concat`` it starts from zero, as in the paper.
     """
 
     def __init__(self, config: MatchingConfig, reward: RewardConfig, rounds: int) -> None:
-        self.bandit = LinUCB(len(features(config.context)), config.ridge, config.exploration, prior=prior(config.context))
+        believed = prior(config.context, config.curriculum, config.probe)
+        self.bandit = LinUCB(len(features(config.context)), config.ridge, config.exploration, prior=believed)
         super().__init__(config, reward, rounds, learner=_FromRewards(self.bandit))
 
     def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:

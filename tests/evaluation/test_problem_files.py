@@ -127,6 +127,7 @@ def test_no_empty_body_passes_mbpp(mbpp: list[Problem]) -> None:
 
 
 @needs_mbpp
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
 def test_all_asserts_of_mbpp_are_kept_and_no_prompt_holds_the_solution(mbpp: list[Problem]) -> None:
     """``check`` holds as many asserts as the row has tests; the prompt parses with no statement of the reference body."""
     rows = {f"MBPP/{row['task_id']}": row for row in map(json.loads, MBPP.read_text().splitlines())}

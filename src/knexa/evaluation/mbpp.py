@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import textwrap
+import warnings
 from typing import Any
 
 from knexa.evaluation.problems import Problem
@@ -17,7 +18,7 @@ from knexa.evaluation.problems import Problem
 def mbpp_problem(row: dict[str, Any], category: str) -> Problem:
     """The problem of one validated row. Raises SyntaxError or ValueError when its reference solution does not fit its tests."""
     code, setup, tests = (_unified(text) for text in (row["code"], row.get("test_setup_code") or "", "\n".join(row["test_list"])))
-    module = ast.parse(code)
+    module = _parsed(code)
     function = _tested_function(module, tests)
     given = _given(module, function, f"{setup}\n{tests}")
     checked = textwrap.indent(f"{function.name} = candidate\n{setup}\n{tests}\n", "    ")
@@ -39,10 +40,17 @@ def _unified(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
 
 
+def _parsed(code: str) -> ast.Module:
+    with warnings.catch_warnings():
+        # Invalid escapes in MBPP's own strings are nothing that its reader could mend.
+        warnings.simplefilter("ignore")
+        return ast.parse(code)
+
+
 def _tested_function(module: ast.Module, tests: str) -> ast.FunctionDef:
     """The last definition of the function that every assert calls."""
     defined = {part.name: part for part in module.body if isinstance(part, ast.FunctionDef)}
-    asserts = ast.parse(tests).body
+    asserts = _parsed(tests).body
     called = [
         {node.func.id for node in ast.walk(test) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)} for test in asserts
     ]
@@ -54,7 +62,7 @@ def _tested_function(module: ast.Module, tests: str) -> ast.FunctionDef:
 
 def _given(module: ast.Module, function: ast.FunctionDef, tests: str) -> list[ast.stmt]:
     """Top-level statements that bind a name which the tests use, the tested function itself apart."""
-    used = {node.id for node in ast.walk(ast.parse(tests)) if isinstance(node, ast.Name)} - {function.name} - set(dir(builtins))
+    used = {node.id for node in ast.walk(_parsed(tests)) if isinstance(node, ast.Name)} - {function.name} - set(dir(builtins))
     return [part for part in module.body if not _defines(part, function.name) and any(_defines(part, name) for name in used)]
 
 
@@ -67,7 +75,7 @@ def _defines(part: ast.stmt, name: str) -> bool:
 
 
 def _header(function: ast.FunctionDef, text: str, tests: str) -> str:
-    example = ast.unparse(ast.parse(tests).body[0])
+    example = ast.unparse(_parsed(tests).body[0])
     docstring = f"{text.strip()}\n\n{example}".replace("\\", "\\\\").replace('"""', r"\"\"\"")
     return f'def {function.name}({ast.unparse(function.args)}):\n    """{textwrap.indent(docstring, "    ").lstrip()}\n    """\n'
 

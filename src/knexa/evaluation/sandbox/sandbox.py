@@ -26,7 +26,7 @@ class Sandbox:
     """Runs untrusted programs against trusted tests, in worker processes of its own. A context manager.
 
     ``timeout_s`` limits one check in seconds of its own running or sleeping, not of waiting for a busy processor.
-    ``memory_mb`` limits its memory beyond the interpreter's, in MiB. ``workers``: processes that check side by side.
+    ``memory_mb`` limits its memory beyond the interpreter's, in MiB. ``workers``: fork servers that check side by side.
     ``backend``: see ``backends``; ``auto`` takes the first that passes its self-test.
 
     Safe to share between threads; not between processes: one forked while a sandbox is open must open its own.

@@ -1,8 +1,8 @@
 """The fork server of one sandbox worker: two forks a check, no interpreter start, no state carried from check to check.
 
 Requests arrive as frames on standard input: (number, program, test, entry point, prelude); verdicts leave on standard
-output: (number, letter, detail). Checks of one worker run one after the other; one that takes longer than
-:data:`PATIENCE` no longer holds up the next.
+output: (number, letter, detail). Two checks of a worker run side by side, since judge and program take turns
+and leave the processor idle in between; one that takes longer than :data:`PATIENCE` no longer holds up the next.
 
 **Time.** A check is charged the processor time of its two processes, and the wall time of every tick in which neither
 ran at all (it slept, or waited for something that never comes). A busy machine therefore changes no verdict. A program
@@ -24,8 +24,8 @@ from .confinement import Confinement
 from .nursery import Nursery
 from .wire import Frames, decode, encode, frame
 
-#: Most checks that one worker runs side by side, and the age in seconds at which a check lets the next one start.
-WIDTH, PATIENCE = 4, 0.05
+#: Most checks that one worker runs at a time, slow ones included; most young ones; seconds for which a check is young.
+WIDTH, YOUNG, PATIENCE = 4, 2, 0.05
 WALL_FACTOR = 10
 _TICK = 0.05
 #: A process that runs for less than this share of a tick was not waiting for a processor.
@@ -73,7 +73,7 @@ class Server:
 
     def _step(self) -> bool:
         now = time.monotonic()
-        while self._waiting and len(self._running) < WIDTH and all(now - check.started > PATIENCE for check in self._running):
+        while self._waiting and len(self._running) < WIDTH and sum(now - check.started < PATIENCE for check in self._running) < YOUNG:
             self._start(*self._waiting.popleft())
         watched = [self._requests, *(check.result for check in self._running)]
         ready = set(select.select(watched, [], [], _TICK if self._running else None)[0])

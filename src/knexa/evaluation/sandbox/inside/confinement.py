@@ -35,7 +35,7 @@ class Confinement:
 
     def enter(self, channels: Mapping[int, int]) -> None:
         """Keep only the descriptors ``{number now: number wanted}`` (wanted: 3 and up), then drop every right, for good."""
-        self.libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        self.die_with_parent()
         self.libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
         _keep_only(channels)
         space = self.memory + INTERPRETER_BYTES
@@ -51,6 +51,10 @@ class Confinement:
         seccomp.restrict(self.libc, self.program)
         # Every fork seeds ``random`` afresh. From a fixed seed instead, a program that draws gets the same verdict each time.
         random.seed(0)
+
+    def die_with_parent(self) -> None:
+        """Have the kernel kill this process when the one that forked it ends (safe here: that one has a single thread)."""
+        self.libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _keep_only(channels: Mapping[int, int]) -> None:

@@ -38,7 +38,7 @@ class Nursery:
         return int.from_bytes(self._socket.recv(4), "little")
 
     def end(self, pid: int) -> int:
-        """Kill candidate ``pid``; how it had ended before that, as a wait status (SIGKILL when it had to be killed here: 0)."""
+        """Make an end of candidate ``pid``; the wait status with which it had ended by itself, 0 when it had to be killed."""
         self._socket.sendall(_END + pid.to_bytes(4, "little"))
         return int.from_bytes(self._socket.recv(4), "little")
 
@@ -48,7 +48,7 @@ class Nursery:
 
 
 def _serve(requests: socket.socket, confinement: Confinement) -> None:
-    confinement.libc.prctl(1, signal.SIGKILL, 0, 0, 0)
+    confinement.die_with_parent()
     gc.freeze()
     alive: set[int] = set()
     while True:

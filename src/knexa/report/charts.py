@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from knexa.record import Evaluation, Exchange, RunRecord
-from knexa.report.svg import COLOURS, Axis, Cell, Series, bars, drawing, heat_map, line_chart, percent, plain, round_axis, text, value_axis
+from knexa.report.svg import COLOURS, Axis, Cell, Series, bars, drawing, heat_map, line_chart, percent, round_axis, text, value_axis
 
 #: Edges of the plotting area of a chart over rounds, in user units of the drawing.
 LEFT, RIGHT, TOP, BOTTOM = 66.0, 548.0, 56.0, 270.0
@@ -156,7 +156,7 @@ def job_seconds(run: RunRecord) -> Mapping[str, float]:
 
 def duration(seconds: float) -> str:
     minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes)} min {rest:.0f} s" if minutes else f"{plain(seconds) if seconds < 1 else f'{seconds:.1f}'} s"
+    return f"{int(minutes)} min {rest:.0f} s" if minutes else f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _curve(run: RunRecord, agent: str) -> list[tuple[float, float]]:
@@ -165,4 +165,4 @@ def _curve(run: RunRecord, agent: str) -> list[tuple[float, float]]:
 
 
 def _rounds(run: RunRecord, first: int) -> Axis:
-    return round_axis("round", first, max(first + 1, run.rounds), LEFT, RIGHT)
+    return round_axis("round", first, run.rounds, LEFT, RIGHT)

@@ -40,7 +40,7 @@ def curves(runs: Sequence[RunRecord]) -> str:
         Series(name, _mean_of_runs([run for run in runs if run.strategy == name]), f"s{i % COLOURS}")
         for i, name in enumerate(strategies(runs))
     ]
-    rounds = round_axis("round", 1, max(2, *(run.rounds for run in runs)), LEFT, RIGHT)
+    rounds = round_axis("round", 1, max(run.rounds for run in runs), LEFT, RIGHT)
     y = value_axis("Pass@1, validation", [value for one in series for _, value in one.points], BOTTOM, TOP, form=percent, zero=True)
     return line_chart("mean Pass@1 over rounds", series, rounds, y)
 

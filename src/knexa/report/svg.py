@@ -45,7 +45,7 @@ class Axis:
 
 
 def percent(value: float) -> str:
-    return f"{100 * value:.0f}%"
+    return f"{100 * value:.3g}%"
 
 
 def plain(value: float) -> str:
@@ -104,7 +104,7 @@ def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis, width: fl
         places = [(x.place(a), y.place(b)) for a, b in one.points]
         if one.line and places:
             body.append(f'<polyline class="{one.style}" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in places)}"/>')
-        if one.dots:
+        if one.dots or len(places) == 1:
             body += [f'<circle class="{one.style}" cx="{a:.1f}" cy="{b:.1f}" r="3.5"/>' for a, b in places]
     return drawing(width, height, title, [*body, *legend([one for one in series if one.name], x.start, 12, x.end)])
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from knexa.record import SCORES
@@ -15,11 +16,11 @@ HEADINGS = ("agent", "Pass@1", "Pass@5", "Pass@10", "loss", "taught", "learned")
 
 def final_table(summary: Mapping[str, Any]) -> Table:
     """``summary`` as in ``summary.json``: every agent and the mean, start → end. Scores in percent, loss in nats a token."""
-    table = Table(
-        title=f"{summary['strategy']}, seed {summary['seed']}, {summary['rounds']} rounds: test problems, start → end", title_justify="left"
-    )
+    title = f"{summary['strategy']}, seed {summary['seed']}, {summary['rounds']} rounds: test problems, start → end"
+    # Fits into 80 columns: a terminal that wraps figures cannot be read.
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading == "agent" else "right")
+        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
     rows = final_rows(summary)
     for row in rows[:-1]:
         table.add_row(*row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from knexa.record import SCORES
@@ -77,9 +78,9 @@ def _pipes(cells: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _rich(title: str, cells: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading == "strategy" else "right")
+        table.add_column(heading, justify="left" if heading == "strategy" else "right", no_wrap=True)
     for line in cells:
         table.add_row(*line)
     return table

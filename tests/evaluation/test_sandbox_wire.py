@@ -120,7 +120,19 @@ def test_views_and_iterators_do_not_turn_into_lists() -> None:
     assert (keys == {1}, values == [2], list(values), items == {(1, 2)}) == (True, False, [2], True)
 
 
-@pytest.mark.parametrize("value", [object(), len, lambda: 1, _Agreeable(), _Agreeable, iter(int, 1), type("int", (), {})], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [object(), len, lambda: 1, _Agreeable(), _Agreeable, iter(int, 1), type("int", (), {})],
+    ids=[
+        "object",
+        "builtin",
+        "lambda",
+        "agreeable",
+        "class",
+        "iterator",
+        "posing as int",
+    ],  # repr holds addresses: two workers would differ
+)
 def test_what_is_not_plain_data_is_not_sent(value: Any) -> None:
     """Objects, functions, classes and endless iterators have no encoding."""
     with pytest.raises(WireError):

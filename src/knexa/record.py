@@ -146,7 +146,7 @@ def _evaluation(event: Event) -> Evaluation:
         scores=event["scores"],
         loss=event["loss"],
         by_category=event["by_category"],
-        memory=event["memory"],
+        memory=event["texts_kept"],
     )
 
 

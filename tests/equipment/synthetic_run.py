@@ -109,7 +109,7 @@ def _evaluate(config: FederationConfig, log: EventLog, agent: str, stage: str, r
         loss=1.6 - first,
         perplexity=float(np.exp(1.6 - first)),
         by_category=dict(zip(CATEGORIES, map(float, by_category), strict=True)),
-        memory=4 * round,
+        texts_kept=4 * round,
     )
 
 

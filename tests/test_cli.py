@@ -93,6 +93,18 @@ def test_an_unknown_category_in_a_problem_file_is_named(empty_folder: Path, caps
     assert [path.name for path in empty_folder.iterdir()] == ["mine.jsonl"]
 
 
+@pytest.mark.parametrize("where", [[], ["--out", "mine"]])
+def test_a_model_that_cannot_be_loaded_leaves_no_run_folder(
+    where: list[str], empty_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without a model passes the first checks; the agent that fails to load it is named, and the run folder goes."""
+    (empty_folder / "empty").mkdir()
+    assert knexa("run", "--set", "agents.0.backbone=./empty", "--set", "engine.kind=serial", *where) == 2
+    assert 'agent "agent-1"' in capsys.readouterr().err
+    assert [path.name for path in empty_folder.rglob("*") if path.is_file()] == []
+    assert not (empty_folder / "mine").exists()
+
+
 def test_an_unknown_option_is_an_error_of_the_same_code() -> None:
     """Usage mistakes end with 2 as well."""
     assert knexa("run", "--no-such-option") == 2

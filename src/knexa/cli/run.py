@@ -66,12 +66,15 @@ def preflight(config: FederationConfig) -> None:
 def start_run(config: FederationConfig, out: Path | None, on_progress: OnProgress | None) -> Path:
     """Run ``config``; a run that a wrong setting or model stopped before its first event leaves no folder behind."""
     preflight(config)
-    before = out is not None and out.exists()
+    federation = Federation.from_config(config)
+    folder = out or federation.free_folder()
+    existed = folder.exists()
     try:
-        return Federation.from_config(config).run(out, on_progress).folder
+        return federation.run(folder, on_progress).folder
     except (ConfigurationError, ModelError):
-        if out is not None and not before and (out / EVENTS_FILE).is_file() and (out / EVENTS_FILE).stat().st_size == 0:
-            shutil.rmtree(out)
+        events = folder / EVENTS_FILE
+        if not existed and events.is_file() and events.stat().st_size == 0:
+            shutil.rmtree(folder)
         raise
 
 

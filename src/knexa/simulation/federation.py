@@ -58,7 +58,7 @@ class Federation:
         """
         if self._resumed is not None and out is not None:
             raise RunFolderError(f"{self._resumed}: a resumed run stays in its folder; leave out={out} away")
-        folder = RunFolder.reopen(self._resumed) if self._resumed else RunFolder.create(out or self._free_folder(), self.config)
+        folder = RunFolder.reopen(self._resumed) if self._resumed else RunFolder.create(out or self.free_folder(), self.config)
         try:
             if not (self._resumed and _finished(folder)):
                 self._run_in(folder, on_progress or _silent)
@@ -81,7 +81,8 @@ class Federation:
         finally:
             run.close()
 
-    def _free_folder(self) -> Path:
+    def free_folder(self) -> Path:
+        """The next free ``runs/STRATEGY-seedSEED-N``; nothing is made."""
         candidates = (Path("runs") / f"{self.config.strategy}-seed{self.config.seed}-{number}" for number in count(1))
         return next(path for path in candidates if not path.exists())
 

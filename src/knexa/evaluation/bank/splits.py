@@ -1,0 +1,125 @@
+"""The embedded problem bank and its splits, disjoint by prompt and by normalised solution.
+
+Every category gives the same share to every split. The base split holds common operations only; the rest is drawn from
+all operations alike, so a private pool, the transfer set and the test split ask for the same knowledge.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from knexa.errors import ConfigurationError
+from knexa.evaluation.bank.compose import Composition, build, draw, skeleton
+from knexa.evaluation.bank.lists import AGGREGATION, DICTIONARIES, FILTERING, MAPPING, ORDERING, SEARCHING
+from knexa.evaluation.bank.numbers import ARITHMETIC, NUMBER_THEORY, SEQUENCES
+from knexa.evaluation.bank.template import Category, Operation
+from knexa.evaluation.bank.texts import CHARACTERS, PAIRING, WORDS
+from knexa.evaluation.problems import CATEGORIES, Problem
+from knexa.randomness import stream
+
+ALL_CATEGORIES = (
+    ARITHMETIC, NUMBER_THEORY, AGGREGATION, FILTERING, MAPPING, ORDERING,
+    SEARCHING, CHARACTERS, WORDS, DICTIONARIES, PAIRING, SEQUENCES,
+)  # fmt: skip
+BANK_SEED = 2601
+BANK_FILE = Path(__file__).with_name("problems.jsonl.gz")
+TRANSFER_SIZE = 128
+#: Attempts to compose a new problem from one operation.
+DRAWS = 500
+
+#: Problems of one category in each split. The transfer set is cut to TRANSFER_SIZE afterwards.
+SHARES = {"base": 100, "private": 110, "validation": 10, "transfer": 11, "probe": 5, "test": 21}
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """``base`` trained the embedded backbones, ``private`` is dealt out to agents, ``validation`` is for choices and curves,
+    ``transfer`` is X_u (public, 128 prompts), ``probe`` is public too but never distilled, ``test`` is for final scores only.
+    """
+
+    base: tuple[Problem, ...]
+    private: tuple[Problem, ...]
+    validation: tuple[Problem, ...]
+    transfer: tuple[Problem, ...]
+    probe: tuple[Problem, ...]
+    test: tuple[Problem, ...]
+
+    def all(self) -> tuple[Problem, ...]:
+        return self.base + self.private + self.validation + self.transfer + self.probe + self.test
+
+
+@lru_cache(maxsize=1)
+def load_bank() -> Bank:
+    """The embedded bank, read from the file that ``python -m knexa.evaluation.bank.splits`` writes."""
+    rows = [json.loads(line) for line in gzip.decompress(BANK_FILE.read_bytes()).decode().splitlines()]
+    return Bank(**{name: tuple(Problem(**row["problem"]) for row in rows if row["split"] == name) for name in SHARES})
+
+
+def make_bank() -> Bank:
+    """Compose the bank from its templates; always the same problems (seed :data:`BANK_SEED`). Takes seconds, so it is shipped."""
+    splits: dict[str, list[Problem]] = {name: [] for name in SHARES}
+    seen: set[str] = set()
+    for category in ALL_CATEGORIES:
+        for name, problems in _category_splits(category, seen).items():
+            splits[name].extend(problems)
+    # one problem too many in the first categories: 12 x 11 = 132 against the paper's 128
+    surplus = {p.task_id for p in splits["transfer"][:: SHARES["transfer"]][: len(splits["transfer"]) - TRANSFER_SIZE]}
+    splits["transfer"] = [p for p in splits["transfer"] if p.task_id not in surplus]
+    return Bank(**{name: tuple(problems) for name, problems in splits.items()})
+
+
+def _category_splits(category: Category, seen: set[str]) -> dict[str, list[Problem]]:
+    result: dict[str, list[Problem]] = {}
+    for name in ("test", "probe", "transfer", "validation", "private", "base"):  # scarce splits draw first
+        operations = category.operations[: category.common] if name == "base" else category.operations
+        result[name] = []
+        rng = stream(BANK_SEED, category.name, name)
+        order = [operations[i % len(operations)] for i in rng.permutation(len(operations) * (1 + SHARES[name] // len(operations)))]
+        for operation in order[: SHARES[name]]:
+            # the base split asks much of few operations: where one has no combination left, another takes its place
+            spare = [other for other in operations if other is not operation] if name == "base" else []
+            task_id = f"{category.name}/{name}/{len(result[name])}"
+            result[name].append(_new_problem(category, [operation, *spare], task_id, seen, repeating=name == "base"))
+    return result
+
+
+def _new_problem(category: Category, operations: Sequence[Operation], task_id: str, seen: set[str], *, repeating: bool) -> Problem:
+    """A problem on the first of ``operations`` that still has a combination whose skeleton was not ``seen``."""
+    rng = stream(BANK_SEED, task_id)
+    for operation in operations:
+        for _ in range(DRAWS):
+            composition: Composition = draw(category, operation, rng)
+            masked = skeleton(composition.prompt() + composition.body())
+            # inside the base split, problems may differ in a number only; against the other splits they may not
+            key = composition.sentence() if repeating else masked
+            if masked in seen or key in seen:
+                continue
+            problem = build(composition, task_id, rng)
+            if problem is not None:
+                seen.add(key)
+                return problem
+    raise ConfigurationError(f"bank: {category.name}/{operations[0].name} has too few combinations for {task_id}; add steps to template.py")
+
+
+def category_index(name: str) -> int:
+    """Position of a category in every 12-number block; ConfigurationError for a name that is none."""
+    try:
+        return CATEGORIES.index(name)
+    except ValueError:
+        raise ConfigurationError(f"category '{name}' is unknown; allowed: {', '.join(CATEGORIES)}") from None
+
+
+def write_bank(bank: Bank, path: Path) -> None:
+    """One JSON line a problem, compressed; equal banks give equal bytes."""
+    rows = [{"split": name, "problem": asdict(problem)} for name in SHARES for problem in getattr(bank, name)]
+    text = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+    path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
+
+
+if __name__ == "__main__":
+    write_bank(make_bank(), BANK_FILE)

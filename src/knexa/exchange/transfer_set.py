@@ -1,0 +1,68 @@
+"""X_u, the public transfer set: the prompts that teachers answer, each with the public tests that a student may verify by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from knexa.evaluation.problems import CATEGORIES, Problem
+
+
+class TransferSet:
+    """Prompts by id, and their digest: both peers of an exchange must hold the same set."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = {problem.task_id: problem for problem in problems}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over ids, prompts and tests, in order."""
+        content = hashlib.sha256()
+        for problem in self.problems.values():
+            for part in (problem.task_id, problem.prompt, problem.test):
+                content.update(part.encode() + b"\x00")
+        return content.hexdigest()
+
+    def of_category(self, category: str) -> list[str]:
+        return [key for key, problem in self.problems.items() if problem.category == category]
+
+    def coverage(self, held: Sequence[str]) -> np.ndarray:
+        """Share of the prompts of each category whose id is in ``held``: [12] (1 where a category has no prompt)."""
+        known = set(held)
+        shares = []
+        for category in CATEGORIES:
+            ids = self.of_category(category)
+            shares.append(sum(key in known for key in ids) / len(ids) if ids else 1.0)
+        return np.array(shares)
+
+    def draw(self, budget: int, held: Sequence[str], curriculum: Sequence[float], rng: np.random.Generator) -> list[str]:
+        """``budget`` prompt ids. Without a curriculum uniformly from all (the paper); with one, prompts not yet held first,
+
+        spread over categories by its shares (12 of them), then whatever else is lacking, then repetitions.
+        """
+        if not curriculum:
+            return self._shuffled(list(self.problems), rng)[:budget]
+        known = set(held)
+        lacking = {name: self._shuffled([key for key in self.of_category(name) if key not in known], rng) for name in CATEGORIES}
+        chosen: list[str] = []
+        for name, count in zip(CATEGORIES, _apportioned(curriculum, [len(lacking[name]) for name in CATEGORIES], budget), strict=True):
+            chosen.extend(lacking[name][:count])
+        rest = self._shuffled([key for key in self.problems if key in known], rng)
+        return [*self._shuffled(chosen, rng), *rest][:budget]
+
+    @staticmethod
+    def _shuffled(ids: list[str], rng: np.random.Generator) -> list[str]:
+        return [ids[index] for index in rng.permutation(len(ids))]
+
+
+def _apportioned(shares: Sequence[float], available: Sequence[int], budget: int) -> list[int]:
+    """Whole numbers that sum to min(budget, sum of ``available``), none above its ``available``, by highest unmet share."""
+    counts = [0] * len(shares)
+    for _ in range(min(budget, sum(available))):
+        open_ = [index for index, most in enumerate(available) if counts[index] < most]
+        best = max(open_, key=lambda index: (shares[index] / (counts[index] + 1), -index))
+        counts[best] += 1
+    return counts

@@ -1,0 +1,33 @@
+"""Phase 3: adaptive knowledge distillation (AKD, Eq. 2) on texts that a teacher wrote.
+
+    L = (1 - alpha) * L_local(D_r) + alpha * E_{x in X_u} CE(y_s(x), p_r(. | x))
+
+The student re-encodes the teacher's text with its own tokenizer; prompt tokens are masked. alpha grows linearly over the
+federation: at first a student trusts its own data, later its peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from knexa.learning.encoding import Batch
+from knexa.learning.finetune import Forward, cross_entropy
+
+
+def alpha_at(round: int, rounds: int, start: float, end: float) -> float:
+    """The linear schedule: ``start`` in round 1, ``end`` in round ``rounds``."""
+    if rounds == 1:
+        return start
+    return start + (end - start) * (round - 1) / (rounds - 1)
+
+
+def akd_step(forward: Forward, local: Iterator[Batch], taught: Iterator[Batch], alpha: float, accumulate: int) -> float:
+    """Accumulate the gradient of Eq. 2 over ``accumulate`` pairs of batches; returns the mean loss (nats a token)."""
+    total = 0.0
+    for _ in range(accumulate):
+        own = (1.0 - alpha) * cross_entropy(forward, next(local)) / accumulate
+        own.backward()  # type: ignore[no-untyped-call]
+        other = alpha * cross_entropy(forward, next(taught)) / accumulate
+        other.backward()  # type: ignore[no-untyped-call]
+        total += float(own.detach()) + float(other.detach())
+    return total

@@ -1,0 +1,137 @@
+"""Batched generation: prompts sorted by length, padded on the left, finished rows leave the batch.
+
+This is where a federation's time goes. Prompts of one batch share one prefill, samples of one prompt share its keys and
+values, and a row leaves the batch as soon as it has ended, so late steps are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+#: A body ends where the indentation ends; HumanEval's convention.
+STOP_STRINGS = ("\ndef ", "\nclass ", "\n#", "\nif ", "\nprint", "\nassert", "\n@", '\n"""', "\nimport ", "\nfrom ")
+#: Rows are checked for stop strings every so many tokens; what was generated past one is cut off afterwards.
+CHECK_EVERY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """``text`` without stop string; ``confidence``: mean log-probability (nats) of the chosen tokens under the model."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(slots=True)
+class _Row:
+    prompt: int
+    sample: int
+    tokens: list[int]
+    log_probability: float
+
+
+@torch.inference_mode()
+def generate(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    samples: int = 1,
+    seed: int = 0,
+    batch_rows: int = 256,
+) -> list[list[Completion]]:
+    """``samples`` completions for every prompt, in the order of ``prompts``. Temperature 0 is greedy."""
+    encoded = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda index: (len(encoded[index]), index))
+    size = max(1, batch_rows // samples)
+    random = torch.Generator().manual_seed(seed)
+    results: list[list[Completion]] = [[] for _ in prompts]
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        rows = _decode(model, tokenizer, [encoded[index] for index in chosen], max_new_tokens, temperature, samples, random)
+        for row in rows:
+            results[chosen[row.prompt]].append(_completion(tokenizer, row))
+    return results
+
+
+def _decode(
+    model: Any, tokenizer: Any, prompts: list[list[int]], max_new_tokens: int, temperature: float, samples: int, random: torch.Generator
+) -> list[_Row]:
+    ids, mask = _left_padded(prompts, tokenizer.pad_token_id)
+    output = model(input_ids=ids, attention_mask=mask, **_positions(model, mask), use_cache=True, logits_to_keep=1)
+    cache, logits = output.past_key_values, output.logits[:, -1]
+    if samples > 1:
+        cache.batch_repeat_interleave(samples)
+        mask, logits = mask.repeat_interleave(samples, 0), logits.repeat_interleave(samples, 0)
+    rows = [_Row(prompt, sample, [], 0.0) for prompt in range(len(prompts)) for sample in range(samples)]
+    alive = list(rows)
+    for step in range(max_new_tokens):
+        log_probabilities = torch.log_softmax(logits.float(), dim=-1)
+        token = _choose(log_probabilities, temperature, random)
+        gained = log_probabilities.gather(1, token).squeeze(1).tolist()
+        for row, next_token, gain in zip(alive, token.squeeze(1).tolist(), gained, strict=True):
+            row.tokens.append(next_token)
+            row.log_probability += gain
+        if step + 1 == max_new_tokens:
+            break
+        keep = [index for index, row in enumerate(alive) if not _ended(tokenizer, row, step)]
+        if not keep:
+            break
+        if len(keep) < len(alive):
+            selected = torch.tensor(keep)
+            cache.batch_select_indices(selected)
+            mask, token = mask[selected], token[selected]
+            alive = [alive[index] for index in keep]
+        mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
+        output = model(
+            input_ids=token, attention_mask=mask, **_positions(model, mask, last_only=True), past_key_values=cache, use_cache=True
+        )
+        logits = output.logits[:, -1]
+    return rows
+
+
+def _left_padded(prompts: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    width = max(max(len(prompt) for prompt in prompts), 1)
+    ids = torch.full((len(prompts), width), pad, dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        if prompt:
+            ids[row, width - len(prompt) :] = torch.tensor(prompt)
+            mask[row, width - len(prompt) :] = 1
+    return ids, mask
+
+
+def _positions(model: Any, mask: torch.Tensor, *, last_only: bool = False) -> dict[str, torch.Tensor]:
+    """Position ids that do not count padding. BLOOM has none: its ALiBi slopes read the mask."""
+    if model.config.model_type == "bloom":
+        return {}
+    positions = (mask.cumsum(1) - 1).clamp_min(0)
+    return {"position_ids": positions[:, -1:] if last_only else positions}
+
+
+def _choose(log_probabilities: torch.Tensor, temperature: float, random: torch.Generator) -> torch.Tensor:
+    if temperature == 0.0:
+        return log_probabilities.argmax(dim=-1, keepdim=True)
+    return torch.multinomial(torch.softmax(log_probabilities / temperature, dim=-1), 1, generator=random)
+
+
+def _ended(tokenizer: Any, row: _Row, step: int) -> bool:
+    if row.tokens[-1] == tokenizer.eos_token_id:
+        return True
+    if step % CHECK_EVERY != CHECK_EVERY - 1:
+        return False
+    text = tokenizer.decode(row.tokens[-2 * CHECK_EVERY :])
+    return any(stop in text for stop in STOP_STRINGS)
+
+
+def _completion(tokenizer: Any, row: _Row) -> Completion:
+    text = tokenizer.decode([token for token in row.tokens if token != tokenizer.eos_token_id], skip_special_tokens=True)
+    ends = [at for at in (text.find(stop) for stop in STOP_STRINGS) if at >= 0]
+    text = text[: min(ends) + 1] if ends else text
+    return Completion(text, row.log_probability / len(row.tokens))

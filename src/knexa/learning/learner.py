@@ -1,0 +1,123 @@
+"""A learner: one backbone with one adapter at a time. Agents on the same backbone share it and swap adapters.
+
+A :class:`Learner` holds no agent's history between calls: whoever uses it loads an agent's state first and takes the new
+state afterwards. So a worker needs one copy of the frozen weights for each backbone, however many agents there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+
+from knexa.config import DistillationConfig, LocalConfig
+from knexa.learning.adapter import Adapter
+from knexa.learning.backbone import load_backbone
+from knexa.learning.distillation import akd_step
+from knexa.learning.encoding import Example, encode, endless_batches
+from knexa.learning.finetune import descend, evaluation_loss, new_optimiser, train_step, warmed_up
+from knexa.learning.generation import Completion, generate
+from knexa.randomness import derive_seed, stream
+
+#: A text is a prompt and what follows it.
+Text = tuple[str, str]
+
+
+class Learner:
+    """``family``, ``share`` (trainable parameters over all) and ``rank`` describe the model; the methods work on the loaded agent."""
+
+    def __init__(self, backbone: str, local: LocalConfig, *, longest: int = 256) -> None:
+        """``longest``: texts are cut to this many tokens. Raises ModelError if the backbone cannot be loaded."""
+        loaded = load_backbone(backbone)
+        self._adapter = Adapter(loaded, local.trainable_share)
+        self.family, self.rank, self.share = loaded.family, self._adapter.rank, self._adapter.share
+        self._tokenizer = loaded.tokenizer
+        self._optimiser = new_optimiser(self._adapter.parameters())
+        self._steps = 0
+        self._local = local
+        self._longest = longest
+        self._encoded: dict[Text, Example] = {}
+
+    # --- state
+
+    def reset(self, seed: int) -> None:
+        """A fresh adapter drawn from ``seed``, no optimiser history."""
+        self._adapter.reset(seed)
+        self._optimiser.state.clear()
+        self._steps = 0
+
+    def state(self) -> bytes:
+        """Adapter, optimiser moments and step count as one safetensors blob. Equal histories give equal bytes."""
+        tensors = {f"adapter.{name}": tensor.clone() for name, tensor in self._adapter.tensors().items()}
+        for index, parameter in enumerate(self._adapter.parameters()):
+            for key, value in self._optimiser.state.get(parameter, {}).items():
+                tensors[f"optimiser.{key}.{index}"] = value.detach().clone()
+        tensors["steps"] = torch.tensor(self._steps)
+        return save(tensors)
+
+    def load(self, blob: bytes) -> None:
+        """Continue from what :meth:`state` returned."""
+        tensors = load(blob)
+        self._steps = int(tensors.pop("steps"))
+        self._adapter.load({name.removeprefix("adapter."): t for name, t in tensors.items() if name.startswith("adapter.")})
+        self._optimiser.state.clear()
+        for index, parameter in enumerate(self._adapter.parameters()):
+            if f"optimiser.step.{index}" in tensors:
+                self._optimiser.state[parameter] = {key: tensors[f"optimiser.{key}.{index}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+
+    def save_adapter(self, folder: Path) -> None:
+        """Write the adapter in PEFT's own format (``PeftModel.from_pretrained`` loads it)."""
+        self._adapter.save(folder)
+
+    # --- learning
+
+    def local_update(self, texts: Sequence[Text], steps: int, planned_steps: int, seed: int) -> float:
+        """``steps`` optimiser steps on private texts. ``planned_steps``: all local steps of the run, for the warm-up. Mean loss."""
+        batches = endless_batches(self._examples(texts), self._local.batch_size, self._tokenizer.pad_token_id, stream(seed))
+        total = 0.0
+        for _ in range(steps):
+            total += train_step(self._adapter.forward, batches, self._local.accumulate)
+            descend(self._optimiser, warmed_up(self._local.learning_rate, self._steps, round(self._local.warmup * planned_steps)))
+            self._steps += 1
+        return total / max(steps, 1)
+
+    def distil(self, local: Sequence[Text], taught: Sequence[Text], alpha: float, config: DistillationConfig, seed: int) -> float:
+        """``config.steps`` steps of Eq. 2. With nothing to distil (``taught`` empty) the same steps go to private data alone."""
+        pad, size = self._tokenizer.pad_token_id, self._local.batch_size
+        own = endless_batches(self._examples(local), size, pad, stream(derive_seed(seed, "own")))
+        other = endless_batches(self._examples(taught), size, pad, stream(derive_seed(seed, "taught"))) if taught else None
+        total = 0.0
+        for _ in range(config.steps):
+            if other is None:
+                total += train_step(self._adapter.forward, own, self._local.accumulate)
+            else:
+                total += akd_step(self._adapter.forward, own, other, alpha, self._local.accumulate)
+            descend(self._optimiser, config.learning_rate)
+        return total / max(config.steps, 1)
+
+    def loss(self, texts: Sequence[Text]) -> float:
+        """Cross-entropy (nats a token) on the second halves of ``texts``."""
+        with self._adapter.folded_in() as model:
+            return evaluation_loss(model, self._examples(texts), self._tokenizer.pad_token_id)
+
+    def answer(
+        self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 0.0, samples: int = 1, seed: int = 0
+    ) -> list[list[Completion]]:
+        """``samples`` completions for each prompt; see :func:`knexa.learning.generation.generate`."""
+        with self._adapter.folded_in() as model:
+            return generate(
+                model, self._tokenizer, prompts, max_new_tokens=max_new_tokens, temperature=temperature, samples=samples, seed=seed
+            )
+
+    def _examples(self, texts: Sequence[Text]) -> list[Example]:
+        for text in texts:
+            if text not in self._encoded:
+                self._encoded[text] = encode(self._tokenizer, *text, self._longest)
+        return [self._encoded[text] for text in texts]
+
+
+def use_threads(threads: int) -> None:
+    """Set torch's threads for this process: equal numbers of threads give equal floating-point sums."""
+    torch.set_num_threads(threads)

@@ -1,0 +1,39 @@
+"""An agent's whole state as bytes: the learner's tensors, the memory of verified texts, and the metrics last reported.
+
+There are no random streams to save: every draw is named by seed, agent, round and purpose (:mod:`knexa.randomness`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from knexa.errors import RunFolderError
+
+_MAGIC = b"KNEXA-AGENT-1\n"
+
+
+@dataclass(slots=True)
+class AgentState:
+    """``learner``: see :meth:`knexa.learning.learner.Learner.state`. ``memory``: prompt id to verified text, oldest first.
+
+    ``metrics``: the six measured metrics of the last profile (empty before the first). ``probe_score`` belongs to them.
+    """
+
+    learner: bytes
+    memory: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    probe_score: float = 0.0
+
+    def to_bytes(self) -> bytes:
+        about = {"memory": list(self.memory.items()), "metrics": self.metrics, "probe_score": self.probe_score}
+        return _MAGIC + json.dumps(about, sort_keys=True).encode() + b"\n" + self.learner
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> AgentState:
+        """Raises RunFolderError if ``blob`` is not a state that this version wrote."""
+        if not blob.startswith(_MAGIC):
+            raise RunFolderError("an agent's saved state is damaged or of another version; start the run anew")
+        about, learner = blob[len(_MAGIC) :].split(b"\n", 1)
+        fields = json.loads(about)
+        return cls(learner, dict(fields["memory"]), fields["metrics"], fields["probe_score"])

@@ -1,0 +1,148 @@
+"""An agent's work in one round: train, ask, teach, study. Each takes the loaded learner and the agent's state, and returns
+
+what the protocol sends on. Reads nothing but its arguments; the shell that calls it decides where and when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from knexa.config import AgentConfig, FederationConfig
+from knexa.evaluation.partition import category_histogram
+from knexa.evaluation.problems import Problem
+from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.transfer_set import TransferSet
+from knexa.learning.distillation import alpha_at
+from knexa.learning.learner import Learner
+from knexa.matching.match import Match, Outcome
+from knexa.matching.profile import METRICS, Profile, family_block
+from knexa.participant.data import PrivateData
+from knexa.participant.measure import Checker, by_category, solved, texts_of, validation_metrics
+from knexa.participant.state import AgentState
+from knexa.protocol.peer import Ask, Study, Teach, Train
+from knexa.randomness import derive_seed, stream
+
+#: What a lazy teacher answers to every prompt: it compiles, and it helps nobody.
+LAZY_ANSWER = "    pass\n"
+#: The blocks of a profile that are ours, where they are switched off.
+BLOCK_OFF = (0.0,) * 12
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One agent at work. ``learner`` has the agent's adapter loaded; ``state`` is changed in place, all but its tensors."""
+
+    about: AgentConfig
+    config: FederationConfig
+    private: PrivateData
+    transfer_set: TransferSet
+    probe: tuple[Problem, ...]
+    learner: Learner
+    checker: Checker
+    state: AgentState
+
+    def train(self, work: Train) -> Profile:
+        """Phase 1: local update on private data, then the profile."""
+        local = self.config.local
+        steps = local.first_steps if work.round == 1 else local.steps
+        planned = local.first_steps + local.steps * (self.config.rounds - 1)
+        if self.about.behaviour == "weak" or steps == 0:
+            train_loss = self.state.metrics.get("train_loss", 0.0)
+        else:
+            train_loss = self.learner.local_update(texts_of(self.private.train), steps, planned, self._seed(work.round, "train"))
+        return self._profile(work.round, train_loss)
+
+    def ask(self, work: Ask) -> KnowledgeRequest:
+        """Student: name the prompts that the match's curriculum and the own memory leave open."""
+        match, budget = work.match, self.config.distillation.prompts
+        rng = stream(self.config.seed, self.about.name, match.round, "ask")
+        ids = self.transfer_set.draw(budget, list(self.state.memory), match.curriculum, rng)
+        return KnowledgeRequest(match.match_id, tuple(ids), budget)
+
+    def teach(self, work: Teach) -> KnowledgePackage:
+        """Teacher: answer the prompts asked for, most confident answers first."""
+        ids = [key for key in work.request.prompt_ids if key in self.transfer_set.problems][: work.request.budget]
+        if self.about.behaviour == "lazy":
+            return KnowledgePackage(work.match.match_id, self.transfer_set.digest, dict.fromkeys(ids, LAZY_ANSWER))
+        generation = self.config.generation
+        answers = self.learner.answer(
+            [self.transfer_set.problems[key].prompt for key in ids],
+            max_new_tokens=generation.max_new_tokens,
+            temperature=generation.teaching_temperature,
+            seed=self._seed(work.match.round, "teach"),
+        )
+        ranked = sorted(zip(ids, answers, strict=True), key=lambda pair: (-pair[1][0].confidence, pair[0]))
+        return KnowledgePackage(work.match.match_id, self.transfer_set.digest, {key: few[0].text for key, few in ranked})
+
+    def study(self, work: Study) -> Outcome:
+        """Student, phase 3: keep what passes the public tests (if verifying), distil it with the memory, accept or roll back."""
+        before = self.learner.state()
+        loss_before, probe_before = self._losses()
+        kept = self._kept(work.package)
+        if self.config.distillation.memory:
+            self.state.memory.update(kept)
+            taught = self.state.memory
+        else:
+            taught = kept
+        self._distil(work.match, taught)
+        loss_after, probe_after = self._losses()
+        score_after = float(self._probe_passes().mean())
+        accepted = loss_after <= loss_before + self.config.distillation.rollback
+        if not accepted:
+            self.learner.load(before)
+            for key in kept:
+                self.state.memory.pop(key, None)
+        return Outcome(
+            match_id=work.match.match_id,
+            loss_before=loss_before,
+            loss_after=loss_after,
+            probe_loss_before=probe_before,
+            probe_loss_after=probe_after,
+            score_before=self.state.probe_score,
+            score_after=score_after,
+            bytes=len(work.package.to_bytes()),
+            texts=len(work.package.texts),
+            kept=len(kept),
+            accepted=accepted,
+        )
+
+    def _kept(self, package: KnowledgePackage) -> dict[str, str]:
+        texts = {key: text for key, text in package.texts.items() if key in self.transfer_set.problems}
+        if not self.config.distillation.verify:
+            return texts
+        passed = self.checker.passed([self.transfer_set.problems[key] for key in texts], list(texts.values()))
+        return {key: text for (key, text), good in zip(texts.items(), passed, strict=True) if good}
+
+    def _distil(self, match: Match, taught: dict[str, str]) -> None:
+        config = self.config.distillation
+        alpha = alpha_at(match.round, self.config.rounds, config.alpha_start, config.alpha_end)
+        texts = [(self.transfer_set.problems[key].prompt, text) for key, text in taught.items()]
+        self.learner.distil(texts_of(self.private.train), texts, alpha, config, self._seed(match.round, "study"))
+
+    def _losses(self) -> tuple[float, float]:
+        return self.learner.loss(texts_of(self.private.validation)), self.learner.loss(texts_of(self.probe))
+
+    def _profile(self, round: int, train_loss: float) -> Profile:
+        metrics = validation_metrics(self.learner, self.checker, self.private.validation, self.config.generation, train_loss)
+        last = self.state.metrics or metrics
+        changes = {f"{name}_change": value - last[name] for name, value in metrics.items()}
+        passes = self._probe_passes()
+        self.state.metrics, self.state.probe_score = metrics, float(passes.mean())
+        shown = self.config.matching.probe
+        return Profile(
+            agent=self.about.name,
+            round=round,
+            family=family_block(self.learner.family),
+            metrics=tuple(float({**metrics, **changes}[name]) for name in METRICS),
+            histogram=tuple(map(float, category_histogram(self.private.train))),
+            probe=tuple(map(float, by_category(self.probe, passes))) if shown else BLOCK_OFF,
+            coverage=tuple(map(float, self.transfer_set.coverage(list(self.state.memory)))) if shown else BLOCK_OFF,
+        )
+
+    def _probe_passes(self) -> np.ndarray:
+        return solved(self.learner, self.checker, self.probe, self.config.generation)[0]
+
+    def _seed(self, round: int, purpose: str) -> int:
+        return derive_seed(self.config.seed, self.about.name, round, purpose)

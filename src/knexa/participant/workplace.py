@@ -1,0 +1,98 @@
+"""Where the agents of a simulation work: one learner for each backbone, one sandbox, and the data of all.
+
+Made once in each worker of an engine; every method is a function of its arguments (see
+:class:`knexa.simulation.engine.Workplace`, whose interface this implements).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, assert_never
+
+from knexa.config import FederationConfig
+from knexa.evaluation.sandbox import Sandbox
+from knexa.learning.learner import Learner, use_threads
+from knexa.participant.data import federation_data
+from knexa.participant.measure import Checker, greedy_scores, sampled_scores
+from knexa.participant.state import AgentState
+from knexa.participant.work import Participant
+from knexa.protocol.peer import Ask, Result, Study, Teach, Train, Work
+from knexa.randomness import derive_seed
+
+
+class LearningWorkplace:
+    """The workplace whose agents are language models."""
+
+    def __init__(self, config: FederationConfig) -> None:
+        use_threads(config.engine.threads)
+        self._config = config
+        self._about = {agent.name: agent for agent in config.agents}
+        self._data = federation_data(config)
+        sandbox = config.sandbox
+        self._checker = Checker(Sandbox(sandbox.backend, sandbox.timeout_s, sandbox.memory_mb, workers=1))
+        self._learners: dict[str, Learner] = {}
+        self._starting_scores: dict[str, dict[str, Any]] = {}
+
+    def transfer_set(self) -> str:
+        return self._data.transfer_set.digest
+
+    def start(self, agent: str) -> bytes:
+        learner = self._learner(agent)
+        learner.reset(derive_seed(self._config.seed, agent, "adapter"))
+        return AgentState(learner.state()).to_bytes()
+
+    def perform(self, agent: str, work: Work, state: bytes, round: int) -> tuple[Result, bytes]:
+        """Do ``work``, beginning in ``state``; the result and the state afterwards."""
+        participant = self._participant(agent, state)
+        result: Result
+        match work:
+            case Train():
+                result = participant.train(work)
+            case Ask():
+                result = participant.ask(work)
+            case Teach():
+                result = participant.teach(work)
+            case Study():
+                result = participant.study(work)
+            case _:
+                assert_never(work)
+        if isinstance(work, Train | Study):
+            participant.state.learner = participant.learner.state()
+            return result, participant.state.to_bytes()
+        return result, state
+
+    def evaluate(self, agent: str, state: bytes, stage: Literal["start", "round", "end"], round: int) -> dict[str, Any]:
+        """Greedy Pass@1 on the validation split after a round; sampled Pass@k on the test split at start and end."""
+        participant = self._participant(agent, state)
+        learner, memory = participant.learner, len(participant.state.memory)
+        if stage == "round":
+            scores = greedy_scores(learner, self._checker, self._data.curve, self._config.generation)
+            return {**scores, "split": "validation", "texts_kept": memory}
+        if stage == "end":
+            return {**self._test_scores(learner, agent), "split": "test", "texts_kept": memory}
+        # a fresh adapter is the backbone itself, so agents on one backbone start with the same scores
+        backbone = self._about[agent].backbone
+        if backbone not in self._starting_scores:
+            self._starting_scores[backbone] = self._test_scores(learner, backbone)
+        return {**self._starting_scores[backbone], "split": "test", "texts_kept": memory}
+
+    def save(self, agent: str, state: bytes, folder: Path) -> None:
+        self._participant(agent, state).learner.save_adapter(folder)
+
+    def _test_scores(self, learner: Learner, name: str) -> dict[str, Any]:
+        seed = derive_seed(self._config.seed, name, "test")
+        return sampled_scores(learner, self._checker, self._data.test, self._config.generation, self._config.evaluation, seed)
+
+    def _learner(self, agent: str) -> Learner:
+        backbone = self._about[agent].backbone
+        if backbone not in self._learners:
+            self._learners[backbone] = Learner(backbone, self._config.local)
+        return self._learners[backbone]
+
+    def _participant(self, agent: str, state: bytes) -> Participant:
+        learner, agent_state = self._learner(agent), AgentState.from_bytes(state)
+        learner.load(agent_state.learner)
+        data = self._data
+        return Participant(
+            self._about[agent], self._config, data.private[agent], data.transfer_set, data.probe, learner, self._checker, agent_state
+        )

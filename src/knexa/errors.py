@@ -43,7 +43,7 @@ class PeerError(KnexaError):
     exit_code = 4
 
 
-class Interrupted(KnexaError):
+class Interrupted(KnexaError):  # noqa: N818 - nobody's error: the user asked for it
     """The user stopped the run; what was done is kept and can be resumed."""
 
     exit_code = 130

@@ -30,7 +30,12 @@ class KnowledgePackage:
 
     def to_bytes(self) -> bytes:
         """Canonical encoding: what is sealed, counted in bytes and hashed."""
-        fields = {"match_id": self.match_id, "transfer_set": self.transfer_set, "texts": list(self.texts.items()), "withheld": self.withheld}
+        fields = {
+            "match_id": self.match_id,
+            "transfer_set": self.transfer_set,
+            "texts": list(self.texts.items()),
+            "withheld": self.withheld,
+        }
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
 
     def digest(self) -> str:

@@ -127,11 +127,11 @@ class Adapter:
 def _linear_layers(backbone: Backbone) -> list[_Layer]:
     model: Any = backbone.model
     head = model.get_output_embeddings()
-    found = [
-        _Layer(name, module.weight, isinstance(module, Conv1D))
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head
-    ]
+    found = []
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head:
+            weight: Any = module.weight
+            found.append(_Layer(name, weight, transposed=isinstance(module, Conv1D)))
     if not found:
         raise ModelError(f"backbone '{backbone.name}' has no linear layer to attach LoRA to")
     return found

@@ -79,7 +79,9 @@ def _category_splits(category: Category, seen: set[str]) -> dict[str, list[Probl
         operations = category.operations[: category.common] if name == "base" else category.operations
         result[name] = []
         rng = stream(BANK_SEED, category.name, name)
-        order = [operations[i % len(operations)] for i in rng.permutation(len(operations) * (1 + SHARES[name] // len(operations)))]
+        # whole passes over the operations, each in a new order: every split asks for all of them about equally
+        passes = 1 + SHARES[name] // len(operations)
+        order = [operations[index] for _ in range(passes) for index in rng.permutation(len(operations))]
         for operation in order[: SHARES[name]]:
             # the base split asks much of few operations: where one has no combination left, another takes its place
             spare = [other for other in operations if other is not operation] if name == "base" else []

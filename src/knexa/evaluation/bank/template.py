@@ -52,7 +52,7 @@ class Category:
     takes: InputKind
     operations: tuple[Operation, ...]
     largest: int = 30
-    common: int = 2
+    common: int = 1
 
 
 PREPARATIONS: dict[InputKind, tuple[Step, ...]] = {

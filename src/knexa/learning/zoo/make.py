@@ -48,10 +48,10 @@ class Recipe:
 
 
 RECIPES = {
-    "qwen2": Recipe(vocabulary=1024, steps=1300),
-    "gpt2": Recipe(vocabulary=896, steps=1100),
-    "bloom": Recipe(vocabulary=768, steps=1000),
-    "gpt-neox": Recipe(vocabulary=640, steps=900),
+    "qwen2": Recipe(vocabulary=1024, steps=1100),
+    "gpt2": Recipe(vocabulary=896, steps=900),
+    "bloom": Recipe(vocabulary=768, steps=800),
+    "gpt-neox": Recipe(vocabulary=640, steps=500),
 }
 
 

@@ -1,0 +1,54 @@
+"""Generation on the embedded fleet: batching may not change what a model says."""
+
+import pytest
+
+from knexa.evaluation.bank.splits import load_bank
+from knexa.learning.backbone import EMBEDDED, load_backbone
+from knexa.learning.generation import STOP_STRINGS, generate
+
+PROMPTS = [problem.prompt for problem in load_bank().validation[::10]]
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_a_batch_says_what_each_prompt_alone_would_get(name: str) -> None:
+    """Left padding, sorting and leaving rows change no greedy text, for any architecture."""
+    backbone = load_backbone(f"embedded:{name}")
+    together = generate(backbone.model, backbone.tokenizer, PROMPTS, max_new_tokens=40)
+    alone = [generate(backbone.model, backbone.tokenizer, [prompt], max_new_tokens=40)[0] for prompt in PROMPTS]
+    assert [few[0].text for few in together] == [few[0].text for few in alone]
+    assert all(few[0].confidence == pytest.approx(one[0].confidence, abs=1e-4) for few, one in zip(together, alone, strict=True))
+
+
+def test_greedy_texts_are_those_of_transformers() -> None:
+    """Our loop and `generate` of transformers agree token for token."""
+    backbone = load_backbone("embedded:gpt2")
+    ours = generate(backbone.model, backbone.tokenizer, PROMPTS[:4], max_new_tokens=32)
+    for prompt, few in zip(PROMPTS[:4], ours, strict=True):
+        inputs = backbone.tokenizer(prompt, return_tensors="pt", add_special_tokens=False, return_token_type_ids=False)
+        output = backbone.model.generate(**inputs, max_new_tokens=32, do_sample=False)  # type: ignore[operator]
+        theirs = backbone.tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        assert theirs.startswith(few[0].text)
+
+
+def test_sampling_repeats_with_its_seed_and_varies_within_it() -> None:
+    """Equal seeds give equal samples; samples of one prompt differ."""
+    backbone = load_backbone("embedded:bloom")
+    first, second, other = (
+        generate(backbone.model, backbone.tokenizer, PROMPTS[:3], max_new_tokens=24, temperature=1.0, samples=6, seed=seed)
+        for seed in (5, 5, 6)
+    )
+    assert first == second != other
+    assert all(len({completion.text for completion in few}) > 1 for few in first)
+
+
+def test_no_text_goes_past_its_stop_string() -> None:
+    """A body ends where the indentation ends."""
+    backbone = load_backbone("embedded:gpt-neox")
+    for few in generate(backbone.model, backbone.tokenizer, PROMPTS, max_new_tokens=64, temperature=1.5, samples=2, seed=1):
+        assert not any(stop in completion.text for completion in few for stop in STOP_STRINGS)
+
+
+def test_an_empty_prompt_is_no_crash() -> None:
+    """A prompt of no tokens gets some text, not an error."""
+    backbone = load_backbone("embedded:qwen2")
+    assert len(generate(backbone.model, backbone.tokenizer, [""], max_new_tokens=4)) == 1

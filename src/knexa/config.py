@@ -112,7 +112,7 @@ class EvaluationConfig(Section):
     temperature: float = Field(0.8, gt=0)
     k: tuple[int, ...] = (1, 5, 10)
     problems: int | None = Field(None, ge=1, description="evaluate on the first this many test problems; None = all")
-    curve: bool = Field(True, description="greedy Pass@1 on the validation split after every round")
+    curve_every: int = Field(5, ge=0, description="greedy Pass@1 on the validation split after every so many rounds; 0 = never")
 
 
 class SandboxConfig(Section):

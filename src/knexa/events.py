@@ -82,4 +82,6 @@ def read_events(folder: Path, name: str = EVENTS_FILE) -> Iterator[dict[str, Any
             try:
                 yield json.loads(line)
             except ValueError as error:
-                raise RunFolderError(f"{path}, line {number}: not JSON ({error}); the file was changed by hand or by a disk fault") from error
+                raise RunFolderError(
+                    f"{path}, line {number}: not JSON ({error}); the file was changed by hand or by a disk fault"
+                ) from error

@@ -7,7 +7,7 @@ Made once in each worker of an engine; every method is a function of its argumen
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, Self, assert_never
 
 from knexa.config import FederationConfig
 from knexa.evaluation.sandbox import Sandbox
@@ -25,20 +25,31 @@ class LearningWorkplace:
 
     def __init__(self, config: FederationConfig) -> None:
         use_threads(config.engine.threads)
-        self._config = config
+        self.config = config
         self._about = {agent.name: agent for agent in config.agents}
-        self._data = federation_data(config)
+        self.data = federation_data(config)
         sandbox = config.sandbox
-        self._checker = Checker(Sandbox(sandbox.backend, sandbox.timeout_s, sandbox.memory_mb, workers=1))
+        self._sandbox = Sandbox(sandbox.backend, sandbox.timeout_s, sandbox.memory_mb, workers=1)
+        self._checker = Checker(self._sandbox)
         self._learners: dict[str, Learner] = {}
         self._starting_scores: dict[str, dict[str, Any]] = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the sandbox's processes."""
+        self._sandbox.close()
+
     def transfer_set(self) -> str:
-        return self._data.transfer_set.digest
+        return self.data.transfer_set.digest
 
     def start(self, agent: str) -> bytes:
         learner = self._learner(agent)
-        learner.reset(derive_seed(self._config.seed, agent, "adapter"))
+        learner.reset(derive_seed(self.config.seed, agent, "adapter"))
         return AgentState(learner.state()).to_bytes()
 
     def perform(self, agent: str, work: Work, state: bytes, round: int) -> tuple[Result, bytes]:
@@ -62,11 +73,11 @@ class LearningWorkplace:
         return result, state
 
     def evaluate(self, agent: str, state: bytes, stage: Literal["start", "round", "end"], round: int) -> dict[str, Any]:
-        """Greedy Pass@1 on the validation split after a round; sampled Pass@k on the test split at start and end."""
+        """Greedy Pass@1 on the validation split between rounds; sampled Pass@k on the test split at start and end."""
         participant = self._participant(agent, state)
         learner, memory = participant.learner, len(participant.state.memory)
         if stage == "round":
-            scores = greedy_scores(learner, self._checker, self._data.curve, self._config.generation)
+            scores = greedy_scores(learner, self._checker, self.data.curve, self.config.generation)
             return {**scores, "split": "validation", "texts_kept": memory}
         if stage == "end":
             return {**self._test_scores(learner, agent), "split": "test", "texts_kept": memory}
@@ -80,19 +91,19 @@ class LearningWorkplace:
         self._participant(agent, state).learner.save_adapter(folder)
 
     def _test_scores(self, learner: Learner, name: str) -> dict[str, Any]:
-        seed = derive_seed(self._config.seed, name, "test")
-        return sampled_scores(learner, self._checker, self._data.test, self._config.generation, self._config.evaluation, seed)
+        seed = derive_seed(self.config.seed, name, "test")
+        return sampled_scores(learner, self._checker, self.data.test, self.config.generation, self.config.evaluation, seed)
 
     def _learner(self, agent: str) -> Learner:
         backbone = self._about[agent].backbone
         if backbone not in self._learners:
-            self._learners[backbone] = Learner(backbone, self._config.local)
+            self._learners[backbone] = Learner(backbone, self.config.local)
         return self._learners[backbone]
 
     def _participant(self, agent: str, state: bytes) -> Participant:
         learner, agent_state = self._learner(agent), AgentState.from_bytes(state)
         learner.load(agent_state.learner)
-        data = self._data
+        data = self.data
         return Participant(
-            self._about[agent], self._config, data.private[agent], data.transfer_set, data.probe, learner, self._checker, agent_state
+            self._about[agent], self.config, data.private[agent], data.transfer_set, data.probe, learner, self._checker, agent_state
         )

@@ -40,7 +40,9 @@ class Forecast:
         pairs = 0 if config.matching.matchmaker == "local" else min(config.matching.pairs or agents, agents // 2)
         trials = agents * (agents - 1) if config.matching.matchmaker == "oracle" else 0
         self._left = Counter({"train": rounds * agents, "transfer-set": 1, "evaluate-end": agents, "save": agents})
-        self._left.update({"evaluate-round": rounds * agents if config.evaluation.curve else 0})
+        every = config.evaluation.curve_every
+        curves = config.rounds // every - rounds_done // every if every else 0
+        self._left.update({"evaluate-round": curves * agents})
         for what in ("ask", "teach", "study"):
             self._left.update({what: rounds * pairs, f"trial-{what}": rounds * trials})
         if not begun:

@@ -123,7 +123,8 @@ class Run:
         if phase in _PHASES:
             self._next_phase(_PHASES[phase])
         if phase is Phase.BETWEEN:
-            if self._config.evaluation.curve:
+            every = self._config.evaluation.curve_every
+            if every and round % every == 0:
                 self._evaluate(simulation.states, "round")
             self._checkpoint(simulation)
 

@@ -13,7 +13,6 @@ from knexa.evaluation.bank.template import FINISHES, PARAMETERS, PREPARATIONS, C
 from knexa.evaluation.problems import Problem
 
 WORDS = ("sun", "moon", "river", "stone", "Apple", "tree", "a", "Wind", "level", "noon", "salt", "Bird")
-LETTERS = "aeiounrstlmb"
 CASES = 8
 #: A test case whose expected value is longer than this (characters of its literal) is left out.
 LONGEST_LITERAL = 300
@@ -21,7 +20,7 @@ LONGEST_LITERAL = 300
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The parts of one problem before its tests exist, with all placeholders filled in."""
+    """The parts of one problem before its tests exist."""
 
     category: Category
     operation: Operation
@@ -75,30 +74,13 @@ def skeleton(source: str) -> str:
 
 
 def draw(category: Category, operation: Operation, rng: np.random.Generator) -> Composition:
-    """Draw preparations, finish and parameters: 30 % without preparation, 55 % with one, 15 % with two (the tail)."""
-    fill = {"k": str(rng.integers(2, 10)), "c": str(rng.choice(list(LETTERS))), "w": str(rng.choice(WORDS)).lower()}
+    """Draw preparations and finish: 30 % without preparation, 55 % with one, 15 % with two (the tail)."""
     preparations = PREPARATIONS[category.takes]
     finishes = FINISHES[operation.gives]
     count = rng.choice(3, p=(0.30, 0.55, 0.15))
     chosen = rng.choice(len(preparations), size=count, replace=False)
     finish = finishes[rng.integers(len(finishes))] if rng.random() < 0.5 else None
-    return Composition(
-        category,
-        Operation(operation.name, _fill(operation.phrase, fill), _fill(operation.code, fill), operation.gives),
-        tuple(_filled(preparations[index], rng) for index in chosen),
-        _filled(finish, rng) if finish else None,
-    )
-
-
-def _filled(step: Step, rng: np.random.Generator) -> Step:
-    fill = {"k": str(rng.integers(2, 10)), "c": str(rng.choice(list(LETTERS))), "w": str(rng.choice(WORDS)).lower()}
-    return Step(_fill(step.phrase, fill), _fill(step.code, fill))
-
-
-def _fill(text: str, fill: dict[str, str]) -> str:
-    for name, value in fill.items():
-        text = text.replace("{" + name + "}", value)
-    return text
+    return Composition(category, operation, tuple(preparations[index] for index in chosen), finish)
 
 
 def build(composition: Composition, task_id: str, rng: np.random.Generator) -> Problem | None:

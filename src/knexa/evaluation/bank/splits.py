@@ -1,7 +1,7 @@
 """The embedded problem bank and its splits, disjoint by prompt and by normalised solution.
 
-Every category gives the same share to every split. The base split holds common operations only; the rest is drawn from
-all operations alike, so a private pool, the transfer set and the test split ask for the same knowledge.
+Every category gives the same share to every split. The base split holds schooling and common operations only; the rest
+is drawn from all operations alike, so a private pool, the transfer set and the test split ask for the same knowledge.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from knexa.evaluation.bank.lists import AGGREGATION, DICTIONARIES, FILTERING, MA
 from knexa.evaluation.bank.numbers import ARITHMETIC, NUMBER_THEORY, SEQUENCES
 from knexa.evaluation.bank.template import Category, Operation
 from knexa.evaluation.bank.texts import CHARACTERS, PAIRING, WORDS
-from knexa.evaluation.problems import CATEGORIES, Problem
+from knexa.evaluation.problems import Problem
 from knexa.randomness import stream
 
 ALL_CATEGORIES = (
@@ -33,7 +33,7 @@ TRANSFER_SIZE = 128
 DRAWS = 500
 
 #: Problems of one category in each split. The transfer set is cut to TRANSFER_SIZE afterwards.
-SHARES = {"base": 100, "private": 110, "validation": 10, "transfer": 11, "probe": 5, "test": 21}
+SHARES = {"base": 110, "private": 110, "validation": 10, "transfer": 11, "probe": 5, "test": 21}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,9 @@ def make_bank() -> Bank:
     for category in ALL_CATEGORIES:
         for name, problems in _category_splits(category, seen).items():
             splits[name].extend(problems)
-    # one problem too many in the first categories: 12 x 11 = 132 against the paper's 128
-    surplus = {p.task_id for p in splits["transfer"][:: SHARES["transfer"]][: len(splits["transfer"]) - TRANSFER_SIZE]}
+    # 12 x 11 = 132 prompts against the paper's 128: the first categories lose their last, a second one on its operation
+    share = SHARES["transfer"]
+    surplus = {p.task_id for p in splits["transfer"][share - 1 :: share][: len(splits["transfer"]) - TRANSFER_SIZE]}
     splits["transfer"] = [p for p in splits["transfer"] if p.task_id not in surplus]
     return Bank(**{name: tuple(problems) for name, problems in splits.items()})
 
@@ -76,7 +77,7 @@ def make_bank() -> Bank:
 def _category_splits(category: Category, seen: set[str]) -> dict[str, list[Problem]]:
     result: dict[str, list[Problem]] = {}
     for name in ("test", "probe", "transfer", "validation", "private", "base"):  # scarce splits draw first
-        operations = category.operations[: category.common] if name == "base" else category.operations
+        operations = category.schooled if name == "base" else category.operations
         result[name] = []
         rng = stream(BANK_SEED, category.name, name)
         # whole passes over the operations, each in a new order: every split asks for all of them about equally
@@ -86,34 +87,24 @@ def _category_splits(category: Category, seen: set[str]) -> dict[str, list[Probl
             # the base split asks much of few operations: where one has no combination left, another takes its place
             spare = [other for other in operations if other is not operation] if name == "base" else []
             task_id = f"{category.name}/{name}/{len(result[name])}"
-            result[name].append(_new_problem(category, [operation, *spare], task_id, seen, repeating=name == "base"))
+            result[name].append(_new_problem(category, [operation, *spare], task_id, seen))
     return result
 
 
-def _new_problem(category: Category, operations: Sequence[Operation], task_id: str, seen: set[str], *, repeating: bool) -> Problem:
+def _new_problem(category: Category, operations: Sequence[Operation], task_id: str, seen: set[str]) -> Problem:
     """A problem on the first of ``operations`` that still has a combination whose skeleton was not ``seen``."""
     rng = stream(BANK_SEED, task_id)
     for operation in operations:
         for _ in range(DRAWS):
             composition: Composition = draw(category, operation, rng)
             masked = skeleton(composition.prompt() + composition.body())
-            # inside the base split, problems may differ in a number only; against the other splits they may not
-            key = composition.sentence() if repeating else masked
-            if masked in seen or key in seen:
+            if masked in seen:
                 continue
             problem = build(composition, task_id, rng)
             if problem is not None:
-                seen.add(key)
+                seen.add(masked)
                 return problem
     raise ConfigurationError(f"bank: {category.name}/{operations[0].name} has too few combinations for {task_id}; add steps to template.py")
-
-
-def category_index(name: str) -> int:
-    """Position of a category in every 12-number block; ConfigurationError for a name that is none."""
-    try:
-        return CATEGORIES.index(name)
-    except ValueError:
-        raise ConfigurationError(f"category '{name}' is unknown; allowed: {', '.join(CATEGORIES)}") from None
 
 
 def write_bank(bank: Bank, path: Path) -> None:

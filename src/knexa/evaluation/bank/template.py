@@ -5,8 +5,8 @@ A problem is a sentence of three parts, each of which is one step of the solutio
     Drop negative numbers, then return the sum of the squares, plus 3.
     preparation ──────────────        operation ───────────────  finish
 
-A template is a phrase and a piece of Python. ``{k}`` in either stands for a small number drawn when the problem is
-composed. Python of several lines ends with an expression: the value of the operation.
+A template is a phrase and a piece of Python; Python of several lines ends with an expression, the value of the operation.
+Numbers are part of a template ("plus 3"): copying a number from a sentence into code takes a model larger than these.
 """
 
 from __future__ import annotations
@@ -43,23 +43,36 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """Operations on one kind of input. The first ``common`` operations are general knowledge: only they (with every
-    preparation and finish) occur in the base split; the others are what private data and teachers have to give.
-    ``largest``: the largest number in test inputs.
+    """Operations on one kind of input.
+
+    ``operations``: what every split but the base split asks for, all alike. ``schooling``: operations of the base split
+    only. A base split also holds the first ``common`` of ``operations``; the others are what private data and teachers
+    have to give. ``largest``: the largest number in test inputs.
     """
 
     name: str
     takes: InputKind
     operations: tuple[Operation, ...]
+    schooling: tuple[Operation, ...]
     largest: int = 30
     common: int = 1
+
+    @property
+    def schooled(self) -> tuple[Operation, ...]:
+        """The operations of the base split."""
+        return self.operations[: self.common] + self.schooling
+
+    @property
+    def special(self) -> tuple[Operation, ...]:
+        """The operations that no base was ever shown solved correctly."""
+        return self.operations[self.common :]
 
 
 PREPARATIONS: dict[InputKind, tuple[Step, ...]] = {
     "n": (
         Step("double n", "n = n * 2"),
-        Step("add {k} to n", "n = n + {k}"),
-        Step("multiply n by {k}", "n = n * {k}"),
+        Step("add 7 to n", "n = n + 7"),
+        Step("multiply n by 6", "n = n * 6"),
         Step("drop the last digit of n", "n = n // 10"),
         Step("halve n, rounding down", "n = n // 2"),
     ),
@@ -67,7 +80,7 @@ PREPARATIONS: dict[InputKind, tuple[Step, ...]] = {
         Step("drop negative numbers", "nums = [x for x in nums if x >= 0]"),
         Step("skip the first number", "nums = nums[1:]"),
         Step("skip the last number", "nums = nums[:-1]"),
-        Step("add {k} to every number", "nums = [x + {k} for x in nums]"),
+        Step("add 3 to every number", "nums = [x + 3 for x in nums]"),
         Step("take absolute values", "nums = [abs(x) for x in nums]"),
         Step("reverse nums", "nums = nums[::-1]"),
     ),
@@ -83,11 +96,11 @@ PREPARATIONS: dict[InputKind, tuple[Step, ...]] = {
         Step("turn commas into spaces", "text = text.replace(',', ' ')"),
         Step("skip the first word", "text = ' '.join(text.split()[1:])"),
         Step("skip the last word", "text = ' '.join(text.split()[:-1])"),
-        Step("append the word '{w}'", "text = text + ' {w}'"),
+        Step("append the word 'end'", "text = text + ' end'"),
     ),
     "a_b": (
         Step("reverse b", "b = b[::-1]"),
-        Step("add {k} to every number of a", "a = [x + {k} for x in a]"),
+        Step("add 5 to every number of a", "a = [x + 5 for x in a]"),
         Step("skip the first number of a", "a = a[1:]"),
         Step("take absolute values of b", "b = [abs(x) for x in b]"),
         Step("swap a and b", "a, b = b, a"),
@@ -96,22 +109,22 @@ PREPARATIONS: dict[InputKind, tuple[Step, ...]] = {
 
 FINISHES: dict[ResultKind, tuple[Step, ...]] = {
     "int": (
-        Step("plus {k}", "result + {k}"),
-        Step("times {k}", "result * {k}"),
+        Step("plus 2", "result + 2"),
+        Step("times 4", "result * 4"),
         Step("negated", "-result"),
-        Step("at most {k}", "min(result, {k})"),
+        Step("at most 7", "min(result, 7)"),
         Step("as a string", "str(result)"),
     ),
     "list": (
         Step("reversed", "result[::-1]"),
-        Step("only the first {k}", "result[:{k}]"),
+        Step("only the first 6", "result[:6]"),
         Step("without the first", "result[1:]"),
         Step("twice in a row", "result + result"),
     ),
     "str": (
         Step("in upper case", "result.upper()"),
-        Step("repeated {k} times", "result * {k}"),
-        Step("followed by '{c}'", "result + '{c}'"),
+        Step("repeated 3 times", "result * 3"),
+        Step("followed by 's'", "result + 's'"),
         Step("reversed", "result[::-1]"),
     ),
     "bool": (

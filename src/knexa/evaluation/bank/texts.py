@@ -8,7 +8,7 @@ CHARACTERS = Category(
     "characters",
     "text",
     (
-        Operation("count_char", "how often '{c}' occurs", "text.count('{c}')", "int"),
+        Operation("count_char", "how often 'a' occurs", "text.count('a')", "int"),
         Operation("upper", "the text in upper case", "text.upper()", "str"),
         Operation("count_vowels", "the number of vowels", "sum(ch in 'aeiou' for ch in text)", "int"),
         Operation("without_vowels", "the text without vowels", "''.join(ch for ch in text if ch not in 'aeiou')", "str"),
@@ -17,6 +17,12 @@ CHARACTERS = Category(
         Operation("is_palindrome", "whether the text is a palindrome", "text == text[::-1]", "bool"),
         Operation("sorted_letters", "the characters in sorted order", "''.join(sorted(text))", "str"),
         Operation("unique_letters", "the text without repeated characters", "''.join(dict.fromkeys(text))", "str"),
+    ),
+    schooling=(
+        Operation("length", "the length of the text", "len(text)", "int"),
+        Operation("most_common", "the most common character, '' if empty", "max(sorted(set(text)), key=text.count, default='')", "str"),
+        Operation("count_digits", "how many digits the text has", "sum(ch.isdigit() for ch in text)", "int"),
+        Operation("spread_out", "the characters joined by '-'", "'-'.join(text)", "str"),
     ),
 )
 
@@ -34,6 +40,12 @@ WORDS = Category(
         Operation("sorted_words", "the words in alphabetical order", "' '.join(sorted(text.split()))", "str"),
         Operation("mirrored_words", "the text with each word reversed", "' '.join(w[::-1] for w in text.split())", "str"),
     ),
+    schooling=(
+        Operation("long_words", "the list of words longer than 2", "[w for w in text.split() if len(w) > 2]", "list"),
+        Operation("dashed", "the words joined by dashes", "'-'.join(text.split())", "str"),
+        Operation("distinct_words", "how many different words there are", "len(set(text.split()))", "int"),
+        Operation("last_letters", "the last letters of the words", "''.join(w[-1] for w in text.split())", "str"),
+    ),
 )
 
 PAIRING = Category(
@@ -49,5 +61,11 @@ PAIRING = Category(
         Operation("larger_ones", "the list of the larger of each pair", "[max(x, y) for x, y in zip(a, b)]", "list"),
         Operation("distances", "the list of distances of pairs", "[abs(x - y) for x, y in zip(a, b)]", "list"),
         Operation("interleaved", "the list of a and b interleaved", "[z for x, y in zip(a, b) for z in (x, y)]", "list"),
+    ),
+    schooling=(
+        Operation("joined", "a followed by b", "a + b", "list"),
+        Operation("union", "the sorted numbers of a or b", "sorted(set(a) | set(b))", "list"),
+        Operation("pairs_to", "how many pairs sum to 4", "sum(x + y == 4 for x in a for y in b)", "int"),
+        Operation("index_pairs", "the list of positions where a exceeds b", "[i for i, (x, y) in enumerate(zip(a, b)) if x > y]", "list"),
     ),
 )

@@ -48,10 +48,10 @@ class Recipe:
 
 
 RECIPES = {
-    "qwen2": Recipe(vocabulary=1024, steps=1100),
-    "gpt2": Recipe(vocabulary=896, steps=900),
-    "bloom": Recipe(vocabulary=768, steps=800),
-    "gpt-neox": Recipe(vocabulary=640, steps=500),
+    "qwen2": Recipe(vocabulary=1024, steps=1000),
+    "gpt2": Recipe(vocabulary=896, steps=800),
+    "bloom": Recipe(vocabulary=768, steps=700, rate=3e-3),
+    "gpt-neox": Recipe(vocabulary=640, steps=700, rate=4e-3),
 }
 
 

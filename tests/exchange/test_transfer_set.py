@@ -1,0 +1,54 @@
+"""The transfer set: which prompts an exchange is about."""
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knexa.evaluation.bank.splits import load_bank
+from knexa.evaluation.problems import CATEGORIES
+from knexa.exchange.transfer_set import TransferSet
+
+X_U = TransferSet(load_bank().transfer)
+IDS = list(X_U.problems)
+
+shares = st.lists(st.floats(0.0, 1.0), min_size=12, max_size=12).filter(lambda values: sum(values) > 0)
+
+
+@given(st.integers(1, 128), st.sets(st.sampled_from(IDS)), shares, st.integers(0, 99))
+def test_a_draw_fills_the_budget_with_distinct_prompts_and_lacking_ones_first(budget: int, held: set[str], wish: list[float], seed: int) -> None:
+    """Every exchange has the same size, asks for nothing twice, and for what is held only when nothing is lacking."""
+    drawn = X_U.draw(budget, sorted(held), [value / sum(wish) for value in wish], np.random.default_rng(seed))
+    assert len(drawn) == len(set(drawn)) == budget
+    lacking = len(IDS) - len(held)
+    assert sum(key in held for key in drawn) == max(0, budget - lacking)
+
+
+def test_without_a_curriculum_every_prompt_is_equally_likely() -> None:
+    """The paper's draw: uniform, whatever is held already."""
+    counts = Counter(key for seed in range(400) for key in X_U.draw(32, IDS[:64], (), np.random.default_rng(seed)))
+    assert set(counts) == set(IDS)
+    assert max(counts.values()) < 2 * min(counts.values())
+
+
+def test_a_curriculum_gets_its_shares() -> None:
+    """Half and half over two categories: the budget is split evenly between them."""
+    wish = [0.0] * 12
+    wish[3] = wish[8] = 0.5
+    drawn = X_U.draw(12, [], wish, np.random.default_rng(0))
+    assert Counter(X_U.problems[key].category for key in drawn) == {CATEGORIES[3]: 6, CATEGORIES[8]: 6}
+
+
+def test_coverage_is_the_share_held_in_each_category() -> None:
+    """None held is 0, all held is 1, one whole category is 1 there and 0 elsewhere."""
+    assert X_U.coverage([]).tolist() == [0.0] * 12
+    assert X_U.coverage(IDS).tolist() == [1.0] * 12
+    assert X_U.coverage(X_U.of_category("words")).tolist() == [float(name == "words") for name in CATEGORIES]
+
+
+def test_the_digest_changes_with_any_text() -> None:
+    """Both peers must hold the same set: another order or another problem is another digest."""
+    problems = list(load_bank().transfer)
+    assert TransferSet(problems).digest == X_U.digest
+    assert len({TransferSet(few).digest for few in (problems, problems[1:], problems[::-1])}) == 3

@@ -1,0 +1,140 @@
+"""An agent's work on a real tiny model and a real sandbox: what is trained, taught, kept and reported."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from knexa.config import FederationConfig, load_config
+from knexa.errors import RunFolderError
+from knexa.exchange.package import KnowledgePackage
+from knexa.matching.match import Match, Outcome
+from knexa.matching.profile import Profile
+from knexa.participant.state import AgentState
+from knexa.participant.workplace import LearningWorkplace
+from knexa.participant.work import LAZY_ANSWER
+from knexa.protocol.peer import Ask, Study, Teach, Train
+from knexa.exchange.package import KnowledgeRequest
+
+MATCH = Match("r1-agent-1-agent-4", 1, "agent-1", "agent-4")
+SMALL = ("local.first_steps=3", "distillation.steps=3", "distillation.prompts=6", "evaluation.problems=12", "evaluation.samples=2", "evaluation.k=[1,2]")
+
+
+def _config(*sets: str) -> FederationConfig:
+    return load_config(None, sets=(*SMALL, *sets))
+
+
+@pytest.fixture(scope="module")
+def workplace() -> Iterator[LearningWorkplace]:
+    with LearningWorkplace(_config()) as place:
+        yield place
+
+
+def _package(place: LearningWorkplace, texts: dict[str, str]) -> KnowledgePackage:
+    return KnowledgePackage(MATCH.match_id, place.transfer_set(), texts)
+
+
+def _study(place: LearningWorkplace, texts: dict[str, str], state: bytes | None = None) -> tuple[Outcome, AgentState]:
+    outcome, after = place.perform("agent-4", Study(MATCH, _package(place, texts)), state or place.start("agent-4"), 1)
+    assert isinstance(outcome, Outcome)
+    return outcome, AgentState.from_bytes(after)
+
+
+def _answers(place: LearningWorkplace, count: int) -> dict[str, str]:
+    problems = list(place.data.transfer_set.problems.values())[:count]
+    return {problem.task_id: problem.solution for problem in problems}
+
+
+def test_training_changes_the_adapter_and_reports_a_valid_profile(workplace: LearningWorkplace) -> None:
+    """A profile passes the closed schema, and the new state differs from the old."""
+    state = workplace.start("agent-4")
+    profile, after = workplace.perform("agent-4", Train(1), state, 1)
+    assert isinstance(profile, Profile)
+    assert Profile.from_dict(profile.to_dict()) == profile
+    assert AgentState.from_bytes(after).learner != AgentState.from_bytes(state).learner
+
+
+def test_a_student_keeps_only_what_passes_the_public_tests(workplace: LearningWorkplace) -> None:
+    """Four right answers and two wrong ones: four are kept and remembered."""
+    right = _answers(workplace, 6)
+    wrong = dict(list(right.items())[:2])
+    outcome, state = _study(workplace, {**right, **dict.fromkeys(wrong, "    return None\n")})
+    assert (outcome.texts, outcome.kept) == (6, 4)
+    assert set(state.memory) == set(right) - set(wrong)
+
+
+def test_rubbish_is_nothing_kept_and_no_crash(workplace: LearningWorkplace) -> None:
+    """Empty, broken and hostile texts: the exchange is worth nothing, the agent lives."""
+    texts = ["", "\x00\x00", "    raise SystemExit\n", "    return (\n", "    while True: pass\n", "import os; os._exit(0)\n"]
+    outcome, state = _study(workplace, dict(zip(_answers(workplace, 6), texts, strict=True)))
+    assert outcome.kept == 0
+    assert state.memory == {}
+
+
+def test_texts_for_unknown_prompts_are_not_learned(workplace: LearningWorkplace) -> None:
+    """Only prompts of the transfer set count."""
+    outcome, state = _study(workplace, {"no/such/prompt": "    return 1\n"})
+    assert outcome.kept == 0
+    assert state.memory == {}
+
+
+def test_memory_grows_over_exchanges(workplace: LearningWorkplace) -> None:
+    """What was verified once stays: the second exchange adds to the first."""
+    answers = list(_answers(workplace, 6).items())
+    _, first = _study(workplace, dict(answers[:3]))
+    _, second = _study(workplace, dict(answers[3:]), first.to_bytes())
+    assert list(second.memory) == [key for key, _ in answers]
+
+
+def test_a_teacher_answers_what_it_was_asked_within_budget(workplace: LearningWorkplace) -> None:
+    """Every asked prompt of the transfer set gets one text; unknown ids and what is over budget do not."""
+    ids = tuple(_answers(workplace, 5))
+    request = KnowledgeRequest(MATCH.match_id, (*ids, "no/such/prompt"), budget=4)
+    package, _ = workplace.perform("agent-1", Teach(MATCH, request), workplace.start("agent-1"), 1)
+    assert isinstance(package, KnowledgePackage)
+    assert set(package.texts) == set(ids[:4])
+
+
+def test_a_harmful_exchange_is_rolled_back() -> None:
+    """With a bound that nothing can meet, adapter and memory are those from before, and the outcome says so."""
+    with LearningWorkplace(_config("distillation.rollback=0", "distillation.learning_rate=0.5")) as place:
+        state = place.start("agent-4")
+        outcome, after = _study(place, _answers(place, 4), state)
+        assert not outcome.accepted
+        assert after.learner == AgentState.from_bytes(state).learner
+        assert after.memory == {}
+
+
+def test_without_verification_wrong_texts_are_learned_too() -> None:
+    """Plain AKD, as in the paper: everything received is distilled; without memory nothing stays."""
+    with LearningWorkplace(_config("distillation.verify=false", "distillation.memory=false", "matching.curriculum=false")) as place:
+        outcome, state = _study(place, dict.fromkeys(_answers(place, 6), "    return None\n"))
+        assert outcome.kept == 6
+        assert state.memory == {}
+
+
+def test_a_lazy_teacher_teaches_empty_bodies_and_a_weak_agent_never_trains() -> None:
+    """The faults of preset crowd."""
+    with LearningWorkplace(load_config(None, preset="crowd", sets=SMALL)) as place:
+        lazy, weak = (next(a.name for a in place.config.agents if a.behaviour == kind) for kind in ("lazy", "weak"))
+        request, _ = place.perform("agent-1", Ask(MATCH), place.start("agent-1"), 1)
+        assert isinstance(request, KnowledgeRequest)
+        package, _ = place.perform(lazy, Teach(MATCH, request), place.start(lazy), 1)
+        assert isinstance(package, KnowledgePackage)
+        assert set(package.texts.values()) == {LAZY_ANSWER}
+        start = place.start(weak)
+        _, after = place.perform(weak, Train(1), start, 1)
+        assert AgentState.from_bytes(after).learner == AgentState.from_bytes(start).learner
+
+
+def test_evaluation_on_the_test_split_has_every_k(workplace: LearningWorkplace) -> None:
+    """Start scores: Pass@k for all configured k, ordered, over the configured number of problems."""
+    scores = workplace.evaluate("agent-4", workplace.start("agent-4"), "start", 0)
+    assert scores["split"] == "test"
+    assert scores["problems"] == 12
+    assert 0.0 <= scores["scores"]["pass@1"] <= scores["scores"]["pass@2"] <= 1.0
+
+
+def test_a_damaged_state_is_refused() -> None:
+    """Bytes that no run wrote raise a RunFolderError."""
+    with pytest.raises(RunFolderError):
+        AgentState.from_bytes(b"not a state")

@@ -57,10 +57,10 @@ class AgentConfig(Section):
 class LocalConfig(Section):
     """Phase 1, the local update. Steps are optimiser steps."""
 
-    learning_rate: float = Field(3e-3, gt=0)
-    first_steps: int = Field(60, ge=0, description="steps in round 1")
+    learning_rate: float = Field(4e-3, gt=0)
+    first_steps: int = Field(80, ge=0, description="steps in round 1")
     steps: int = Field(4, ge=0, description="steps in every later round")
-    batch_size: int = Field(16, ge=1)
+    batch_size: int = Field(8, ge=1)
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     warmup: float = Field(0.02, ge=0, le=1, description="share of all steps with linear warm-up")
     trainable_share: float = Field(0.03, gt=0, le=0.5, description="LoRA rank is chosen to train about this share of parameters")
@@ -69,8 +69,8 @@ class LocalConfig(Section):
 class DistillationConfig(Section):
     """Phase 3, adaptive knowledge distillation (Eq. 2) and what we add to it."""
 
-    learning_rate: float = Field(3e-3, gt=0)
-    steps: int = Field(16, ge=0, description="optimiser steps for one exchange")
+    learning_rate: float = Field(4e-3, gt=0)
+    steps: int = Field(20, ge=0, description="optimiser steps for one exchange")
     prompts: int = Field(32, ge=1, description="prompt budget of one exchange")
     alpha_start: float = Field(0.2, ge=0, le=1)
     alpha_end: float = Field(0.5, ge=0, le=1)

@@ -17,7 +17,7 @@ shares = st.lists(st.floats(0.0, 1.0), min_size=12, max_size=12).filter(lambda v
 
 
 @given(st.integers(1, 128), st.sets(st.sampled_from(IDS)), shares, st.integers(0, 99))
-def test_a_draw_fills_the_budget_with_distinct_prompts_and_lacking_ones_first(budget: int, held: set[str], wish: list[float], seed: int) -> None:
+def test_a_draw_fills_the_budget_with_distinct_lacking_prompts_first(budget: int, held: set[str], wish: list[float], seed: int) -> None:
     """Every exchange has the same size, asks for nothing twice, and for what is held only when nothing is lacking."""
     drawn = X_U.draw(budget, sorted(held), [value / sum(wish) for value in wish], np.random.default_rng(seed))
     assert len(drawn) == len(set(drawn)) == budget

@@ -6,17 +6,23 @@ import pytest
 
 from knexa.config import FederationConfig, load_config
 from knexa.errors import RunFolderError
-from knexa.exchange.package import KnowledgePackage
+from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import Profile
 from knexa.participant.state import AgentState
-from knexa.participant.workplace import LearningWorkplace
 from knexa.participant.work import LAZY_ANSWER
+from knexa.participant.workplace import LearningWorkplace
 from knexa.protocol.peer import Ask, Study, Teach, Train
-from knexa.exchange.package import KnowledgeRequest
 
 MATCH = Match("r1-agent-1-agent-4", 1, "agent-1", "agent-4")
-SMALL = ("local.first_steps=3", "distillation.steps=3", "distillation.prompts=6", "evaluation.problems=12", "evaluation.samples=2", "evaluation.k=[1,2]")
+SMALL = (
+    "local.first_steps=3",
+    "distillation.steps=3",
+    "distillation.prompts=6",
+    "evaluation.problems=12",
+    "evaluation.samples=2",
+    "evaluation.k=[1,2]",
+)
 
 
 def _config(*sets: str) -> FederationConfig:

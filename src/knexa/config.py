@@ -70,8 +70,10 @@ class DistillationConfig(Section):
     """Phase 3, adaptive knowledge distillation (Eq. 2) and what we add to it."""
 
     learning_rate: float = Field(4e-3, gt=0)
-    steps: int = Field(20, ge=0, description="optimiser steps for one exchange")
-    prompts: int = Field(32, ge=1, description="prompt budget of one exchange")
+    steps: int = Field(16, ge=0, description="optimiser steps for one exchange")
+    batch_size: int = Field(8, ge=1, description="teacher's texts in a batch")
+    own_batch_size: int = Field(4, ge=1, description="private texts beside them, which keep the student from forgetting")
+    prompts: int = Field(24, ge=1, description="prompt budget of one exchange")
     alpha_start: float = Field(0.2, ge=0, le=1)
     alpha_end: float = Field(0.5, ge=0, le=1)
     verify: bool = Field(True, description="keep only teacher texts that pass the transfer set's public tests")
@@ -109,10 +111,10 @@ class GenerationConfig(Section):
 
 class EvaluationConfig(Section):
     samples: int = Field(10, ge=1, description="n of Pass@k")
-    temperature: float = Field(0.8, gt=0)
+    temperature: float = Field(0.4, gt=0)
     k: tuple[int, ...] = (1, 5, 10)
     problems: int | None = Field(None, ge=1, description="evaluate on the first this many test problems; None = all")
-    curve_every: int = Field(5, ge=0, description="greedy Pass@1 on the validation split after every so many rounds; 0 = never")
+    curve_every: int = Field(10, ge=0, description="greedy Pass@1 on the validation split after every so many rounds; 0 = never")
 
 
 class SandboxConfig(Section):

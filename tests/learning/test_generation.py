@@ -1,9 +1,10 @@
 """Generation on the embedded fleet: batching may not change what a model says."""
 
 import pytest
+from tokenizers import Tokenizer
 
 from knexa.evaluation.bank.splits import load_bank
-from knexa.learning.backbone import EMBEDDED, load_backbone
+from knexa.learning.backbone import EMBEDDED, ZOO, load_backbone
 from knexa.learning.generation import STOP_STRINGS, generate
 
 PROMPTS = [problem.prompt for problem in load_bank().validation[::10]]
@@ -52,3 +53,13 @@ def test_an_empty_prompt_is_no_crash() -> None:
     """A prompt of no tokens gets some text, not an error."""
     backbone = load_backbone("embedded:qwen2")
     assert len(generate(backbone.model, backbone.tokenizer, [""], max_new_tokens=4)) == 1
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_transformers_loads_the_tokenizer_that_the_base_was_trained_with(name: str) -> None:
+    """AutoTokenizer may not replace the splitting rules in the file: equal tokens for every prompt and solution."""
+    loaded, file = load_backbone(f"embedded:{name}").tokenizer, Tokenizer.from_file(str(ZOO / name / "tokenizer.json"))
+    for problem in load_bank().validation:
+        for text in (problem.prompt, problem.solution):
+            assert loaded(text, add_special_tokens=False)["input_ids"] == file.encode(text, add_special_tokens=False).ids
+            assert loaded.decode(file.encode(text, add_special_tokens=False).ids) == text

@@ -44,7 +44,7 @@ def generate(
     temperature: float = 0.0,
     samples: int = 1,
     seed: int = 0,
-    batch_rows: int = 256,
+    batch_rows: int = 128,
 ) -> list[list[Completion]]:
     """``samples`` completions for every prompt, in the order of ``prompts``. Temperature 0 is greedy."""
     encoded = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]

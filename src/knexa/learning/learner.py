@@ -85,9 +85,10 @@ class Learner:
 
     def distil(self, local: Sequence[Text], taught: Sequence[Text], alpha: float, config: DistillationConfig, seed: int) -> float:
         """``config.steps`` steps of Eq. 2. With nothing to distil (``taught`` empty) the same steps go to private data alone."""
-        pad, size = self._tokenizer.pad_token_id, self._local.batch_size
-        own = endless_batches(self._examples(local), size, pad, stream(derive_seed(seed, "own")))
-        other = endless_batches(self._examples(taught), size, pad, stream(derive_seed(seed, "taught"))) if taught else None
+        pad = self._tokenizer.pad_token_id
+        own_size = config.own_batch_size if taught else config.own_batch_size + config.batch_size
+        own = endless_batches(self._examples(local), own_size, pad, stream(derive_seed(seed, "own")))
+        other = endless_batches(self._examples(taught), config.batch_size, pad, stream(derive_seed(seed, "taught"))) if taught else None
         total = 0.0
         for _ in range(config.steps):
             if other is None:

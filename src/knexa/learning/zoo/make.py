@@ -25,6 +25,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2Tokenizer,
 )
 
 from knexa.learning.encoding import Example, encode, endless_batches
@@ -48,7 +49,7 @@ class Recipe:
 
 
 RECIPES = {
-    "qwen2": Recipe(vocabulary=1024, steps=1000),
+    "qwen2": Recipe(vocabulary=1024, steps=800),
     "gpt2": Recipe(vocabulary=896, steps=800),
     "bloom": Recipe(vocabulary=768, steps=700, rate=3e-3),
     "gpt-neox": Recipe(vocabulary=640, steps=700, rate=4e-3),
@@ -82,11 +83,19 @@ def architecture(name: str, vocabulary: int, end: int) -> Any:
     )  # fmt: skip
 
 
-def make_tokenizer(texts: list[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer: any text can be encoded, digits and line starts stay single tokens."""
+def make_tokenizer(family: str, texts: list[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer: any text can be encoded, digits stay single tokens.
+
+    transformers loads every tokenizer of a Qwen2 model with Qwen2's own normaliser and splitting, whatever the file says; so
+    that family's is trained with them.
+    """
     tokenizer = Tokenizer(models.BPE())
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    if family == "qwen2":
+        own = Qwen2Tokenizer().backend_tokenizer
+        tokenizer.normalizer, tokenizer.pre_tokenizer = own.normalizer, own.pre_tokenizer
+    else:
+        digits = pre_tokenizers.Digits(individual_digits=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=[END], initial_alphabet=alphabet, show_progress=False)
@@ -100,7 +109,7 @@ def make(name: str, folder: Path) -> None:
     corpus = base_corpus(SEED)
     rng = stream(SEED, name)
     half = [corpus[index] for index in rng.permutation(len(corpus))[: len(corpus) // 2]]  # merges differ between bases
-    tokenizer = make_tokenizer([prompt + body for prompt, body in half], recipe.vocabulary)
+    tokenizer = make_tokenizer(name, [prompt + body for prompt, body in half], recipe.vocabulary)
     torch.manual_seed(derive_seed(SEED, name, "weights"))
     model = architecture(name, len(tokenizer), tokenizer.eos_token_id)
     model.train()

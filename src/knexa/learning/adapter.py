@@ -1,9 +1,9 @@
 """A LoRA adapter on a frozen backbone (Hu et al. 2021, arXiv 2106.09685), its rank chosen for a target trainable share.
 
-The adapter is *folded*: every forward pass uses W + (alpha / rank) B A as the weight of a layer, instead of adding a second,
-thin product to each layer's output. For the small matrices of CPU-sized models the thin products cost more than the
-backbone itself (docs/learning.md has the measurement), folding makes training as fast as full fine-tuning, and generation
-as fast as the bare backbone. Files are in PEFT's format: ``PeftModel.from_pretrained`` loads what :meth:`Adapter.save` writes.
+The adapter is *folded*: a layer multiplies by W + (alpha / rank) B A once, instead of adding a second, thin product to its
+output. So generation is as fast as the bare backbone, and a training step has thin products in its backward pass only
+(``benchmarks/folded_lora.py`` measures it beside PEFT's own layers). Files are in PEFT's format:
+``PeftModel.from_pretrained`` loads what :meth:`Adapter.save` writes.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig
 from safetensors.torch import save_file
-from torch.func import functional_call
+from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
 from knexa.errors import ModelError
@@ -32,9 +33,14 @@ ALPHA_OVER_RANK = 4
 class _Layer:
     """One adapted weight. ``transposed``: stored as [in, out] (GPT-2's Conv1D) instead of [out, in]."""
 
-    module: str
-    weight: torch.nn.Parameter
+    name: str
+    module: Any
     transposed: bool
+
+    @property
+    def weight(self) -> torch.Tensor:
+        weight: torch.Tensor = self.module.weight
+        return weight
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -67,12 +73,16 @@ class Adapter:
     def parameters(self) -> list[torch.nn.Parameter]:
         return [*self._a, *self._b]
 
+    def targets(self) -> list[str]:
+        """Names of the adapted modules."""
+        return [layer.name for layer in self._layers]
+
     def tensors(self) -> dict[str, torch.Tensor]:
         """The adapter by PEFT's names. Shares memory with the parameters."""
         named = {}
         for layer, a, b in zip(self._layers, self._a, self._b, strict=True):
-            named[f"base_model.model.{layer.module}.lora_A.weight"] = a.detach()
-            named[f"base_model.model.{layer.module}.lora_B.weight"] = b.detach()
+            named[f"base_model.model.{layer.name}.lora_A.weight"] = a.detach()
+            named[f"base_model.model.{layer.name}.lora_B.weight"] = b.detach()
         return named
 
     def load(self, tensors: dict[str, torch.Tensor]) -> None:
@@ -89,7 +99,7 @@ class Adapter:
             task_type="CAUSAL_LM",
             r=self.rank,
             lora_alpha=ALPHA_OVER_RANK * self.rank,
-            target_modules=sorted({layer.module for layer in self._layers}),
+            target_modules=self.targets(),
             fan_in_fan_out=any(layer.transposed for layer in self._layers),
             base_model_name_or_path=self._backbone.name,
             inference_mode=True,
@@ -99,8 +109,16 @@ class Adapter:
         save_file({name: tensor.contiguous() for name, tensor in self.tensors().items()}, str(folder / "adapter_model.safetensors"))
 
     def forward(self, **inputs: Any) -> Any:
-        """The adapted model's output; gradients reach A and B."""
-        return functional_call(self._backbone.model, self._folded(), kwargs=inputs)
+        """The adapted model's output; gradients reach A and B and nothing else."""
+        with torch.no_grad():
+            folded = self._folded()
+        try:
+            for layer, weight, a, b in zip(self._layers, folded, self._a, self._b, strict=True):
+                layer.module.forward = partial(_apply, layer, weight, a, b)
+            return self._backbone.model(**inputs)
+        finally:
+            for layer in self._layers:
+                layer.module.__dict__.pop("forward", None)  # the class's own forward again
 
     @contextmanager
     def folded_in(self) -> Iterator[Any]:
@@ -109,19 +127,49 @@ class Adapter:
         with torch.no_grad():
             folded = self._folded()
         try:
-            for layer in self._layers:
-                layer.weight.data = folded[f"{layer.module}.weight"]
+            for layer, weight in zip(self._layers, folded, strict=True):
+                layer.weight.data = weight
             yield self._backbone.model
         finally:
             for layer, original in zip(self._layers, originals, strict=True):
                 layer.weight.data = original
 
-    def _folded(self) -> dict[str, torch.Tensor]:
-        weights = {}
-        for layer, a, b in zip(self._layers, self._a, self._b, strict=True):
-            delta = a.T @ b.T if layer.transposed else b @ a
-            weights[f"{layer.module}.weight"] = torch.add(layer.weight, delta, alpha=ALPHA_OVER_RANK)
-        return weights
+    def _folded(self) -> list[torch.Tensor]:
+        """W + (alpha / rank) B A of each layer, stored as W is."""
+        return [
+            torch.addmm(layer.weight, a.T, b.T, alpha=ALPHA_OVER_RANK)
+            if layer.transposed
+            else torch.addmm(layer.weight, b, a, alpha=ALPHA_OVER_RANK)
+            for layer, a, b in zip(self._layers, self._a, self._b, strict=True)
+        ]
+
+
+def _apply(layer: _Layer, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    rows = weight.T if layer.transposed else weight
+    output: torch.Tensor = _FoldedLinear.apply(x, a, b, rows, layer.module.bias)  # type: ignore[no-untyped-call]
+    return output
+
+
+class _FoldedLinear(torch.autograd.Function):
+    """y = x W'^T + bias with W' = W + s B A already computed; differentiates x, A and B without ever forming dL/dW."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        """``x`` [..., in], ``a`` [rank, in], ``b`` [out, rank], ``weight`` = W' [out, in]; returns [..., out]."""
+        ctx.save_for_backward(x, a, b, weight)
+        return functional.linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """dA = s (g B)^T x and dB = s g^T (x A^T), where g = dL/dy: two thin products each."""
+        x, a, b, weight = ctx.saved_tensors
+        g, rows = gradients[0].flatten(0, -2), x.flatten(0, -2)
+        da = (g @ b).mul_(ALPHA_OVER_RANK).T @ rows
+        db = g.T @ (rows @ a.T).mul_(ALPHA_OVER_RANK)
+        dx = (g @ weight).view_as(x) if ctx.needs_input_grad[0] else None
+        return dx, da, db, None, None
 
 
 def _linear_layers(backbone: Backbone) -> list[_Layer]:
@@ -130,8 +178,7 @@ def _linear_layers(backbone: Backbone) -> list[_Layer]:
     found = []
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear | Conv1D) and module is not head:
-            weight: Any = module.weight
-            found.append(_Layer(name, weight, transposed=isinstance(module, Conv1D)))
+            found.append(_Layer(name, module, transposed=isinstance(module, Conv1D)))
     if not found:
         raise ModelError(f"backbone '{backbone.name}' has no linear layer to attach LoRA to")
     return found

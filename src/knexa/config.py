@@ -113,7 +113,7 @@ class EvaluationConfig(Section):
     samples: int = Field(10, ge=1, description="n of Pass@k")
     temperature: float = Field(0.4, gt=0)
     k: tuple[int, ...] = (1, 5, 10)
-    problems: int | None = Field(None, ge=1, description="evaluate on the first this many test problems; None = all")
+    problems: int | None = Field(None, ge=1, description="evaluate on so many test problems, spread over the split; None = all")
     curve_every: int = Field(10, ge=0, description="greedy Pass@1 on the validation split after every so many rounds; 0 = never")
 
 

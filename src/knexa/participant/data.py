@@ -52,14 +52,20 @@ def federation_data(config: FederationConfig) -> FederationData:
         raise ConfigurationError(f"data.private = {config.data.private}: there are only {len(bank.private)} private problems; lower it")
     pool = [bank.private[index] for index in rng.permutation(len(bank.private))[: config.data.private]]
     dealt = dirichlet_partition(pool, len(names), config.data.alpha, config.data.minimum, rng)
-    test = bank.test if config.evaluation.problems is None else bank.test[:: max(1, len(bank.test) // config.evaluation.problems)]
     return FederationData(
         private={name: _held_out(problems, rng) for name, problems in zip(names, dealt, strict=True)},
         transfer_set=TransferSet(bank.transfer),
         probe=bank.probe,
         curve=bank.validation,
-        test=test if config.evaluation.problems is None else test[: config.evaluation.problems],
+        test=_spread(bank.test, config.evaluation.problems),
     )
+
+
+def _spread(problems: tuple[Problem, ...], wanted: int | None) -> tuple[Problem, ...]:
+    """``wanted`` problems at equal distances, so that every category keeps its share; all if None."""
+    if wanted is None or wanted >= len(problems):
+        return problems
+    return tuple(problems[index * len(problems) // wanted] for index in range(wanted))
 
 
 def _held_out(problems: Sequence[Problem], rng: np.random.Generator) -> PrivateData:

@@ -1,6 +1,6 @@
-"""An agent's work in one round: train, ask, teach, study. Each takes the loaded learner and the agent's state, and returns
+"""An agent's work in one round: train, ask, teach, study; each gives what the protocol sends on.
 
-what the protocol sends on. Reads nothing but its arguments; the shell that calls it decides where and when.
+Reads nothing but its arguments, draws nothing but named streams: the shell that calls it decides where and when.
 """
 
 from __future__ import annotations

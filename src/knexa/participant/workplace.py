@@ -32,7 +32,6 @@ class LearningWorkplace:
         self._sandbox = Sandbox(sandbox.backend, sandbox.timeout_s, sandbox.memory_mb, workers=1)
         self._checker = Checker(self._sandbox)
         self._learners: dict[str, Learner] = {}
-        self._starting_scores: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -79,20 +78,14 @@ class LearningWorkplace:
         if stage == "round":
             scores = greedy_scores(learner, self._checker, self.data.curve, self.config.generation)
             return {**scores, "split": "validation", "texts_kept": memory}
-        if stage == "end":
-            return {**self._test_scores(learner, agent), "split": "test", "texts_kept": memory}
-        # a fresh adapter is the backbone itself, so agents on one backbone start with the same scores
-        backbone = self._about[agent].backbone
-        if backbone not in self._starting_scores:
-            self._starting_scores[backbone] = self._test_scores(learner, backbone)
-        return {**self._starting_scores[backbone], "split": "test", "texts_kept": memory}
+        # at the start named by backbone: agents that begin as the same model begin with the same samples
+        name = self._about[agent].backbone if stage == "start" else agent
+        seed = derive_seed(self.config.seed, name, "test")
+        scores = sampled_scores(learner, self._checker, self.data.test, self.config.generation, self.config.evaluation, seed)
+        return {**scores, "split": "test", "texts_kept": memory}
 
     def save(self, agent: str, state: bytes, folder: Path) -> None:
         self._participant(agent, state).learner.save_adapter(folder)
-
-    def _test_scores(self, learner: Learner, name: str) -> dict[str, Any]:
-        seed = derive_seed(self.config.seed, name, "test")
-        return sampled_scores(learner, self._checker, self.data.test, self.config.generation, self.config.evaluation, seed)
 
     def _learner(self, agent: str) -> Learner:
         backbone = self._about[agent].backbone

@@ -46,7 +46,7 @@ class Forecast:
         for what in ("ask", "teach", "study"):
             self._left.update({what: rounds * pairs, f"trial-{what}": rounds * trials})
         if not begun:
-            self._left.update({"start": agents, "evaluate-start": agents})
+            self._left.update({"start": agents, "evaluate-start": len({agent.backbone for agent in config.agents})})
         self._workers = config.engine.workers if config.engine.kind == "processes" else 1
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._done: Counter[str] = Counter()

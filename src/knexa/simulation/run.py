@@ -19,7 +19,7 @@ from knexa.protocol.agent import Agent
 from knexa.protocol.coordinator import Coordinator, Phase
 from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, sync, write_checkpoint
 from knexa.simulation.duration import Duration
-from knexa.simulation.engine import Cost, Engine, Job, Stage
+from knexa.simulation.engine import Cost, Engine, Job, Pending, Stage
 from knexa.simulation.loop import Simulation
 from knexa.simulation.oracle import trial
 from knexa.simulation.processes import Processes
@@ -129,13 +129,17 @@ class Run:
             self._checkpoint(simulation)
 
     def _evaluate(self, states: Mapping[str, bytes], stage: Stage) -> None:
+        """Score every agent. A fresh adapter is its backbone itself, so at the start one agent is scored for each backbone."""
         self._next_phase("evaluation")
-        jobs = {
-            name: Job("evaluate", f"evaluate-{stage}", name, self.round, (name, states[name], stage, self.round)) for name in self._names
-        }
-        submitted = {name: self._engine.submit(job) for name, job in jobs.items()}
-        for name, one in submitted.items():
-            self._record("evaluation", {**one.result(), "agent": name, "round": self.round, "stage": stage})
+        shared = {agent.name: agent.backbone if stage == "start" else agent.name for agent in self._config.agents}
+        submitted: dict[str, Pending] = {}
+        for name, key in shared.items():
+            if key not in submitted:
+                arguments = (name, states[name], stage, self.round)
+                submitted[key] = self._engine.submit(Job("evaluate", f"evaluate-{stage}", name, self.round, arguments))
+        scores = {key: one.result() for key, one in submitted.items()}
+        for name, key in shared.items():
+            self._record("evaluation", {**scores[key], "agent": name, "round": self.round, "stage": stage})
 
     def _checkpoint(self, simulation: Simulation) -> None:
         self._next_phase("checkpoint")

@@ -14,10 +14,12 @@ from knexa.presets import preset_names
 from knexa.strategies import STRATEGIES
 
 
-def gradient_steps(config: FederationConfig) -> float:
-    """Expected optimiser steps of one agent over the whole run."""
+def texts_trained_on(config: FederationConfig) -> float:
+    """Expected texts, repetitions counted, that one agent takes gradients on over the whole run."""
     exchanges = 0.0 if config.matching.matchmaker == "local" else exchange_share(config) * config.rounds
-    return config.local.first_steps + (config.rounds - 1) * config.local.steps + exchanges * config.distillation.steps
+    local = (config.local.first_steps + (config.rounds - 1) * config.local.steps) * config.local.batch_size
+    distilled = config.distillation.steps * (config.distillation.own_batch_size + config.distillation.batch_size)
+    return config.local.accumulate * (local + exchanges * distilled)
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -31,14 +33,15 @@ def test_a_resolved_file_resolves_to_itself(tmp_path: Path, preset: str, strateg
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_strategies_of_one_preset_spend_equal_gradient_steps_on_equal_fleets(preset: str) -> None:
-    """A comparison is fair by construction: same agents, data and rounds; the same steps, up to rounding in favour of ``local``."""
+def test_strategies_of_one_preset_learn_from_as_many_texts_on_equal_fleets(preset: str) -> None:
+    """A comparison is fair by construction: same agents, data and rounds; as many texts, up to rounding in favour of ``local``."""
     configs = [load_config(preset=preset, strategy=strategy) for strategy in STRATEGIES]
     assert len({(config.agents, config.data, config.rounds, config.seed, config.evaluation) for config in configs}) == 1
-    steps = {config.strategy: gradient_steps(config) for config in configs}
-    shared = steps.pop("local")
-    assert len(set(steps.values())) == 1
-    assert 0 <= shared - steps["knexa"] < configs[0].rounds
+    texts = {config.strategy: texts_trained_on(config) for config in configs}
+    alone = texts.pop("local")
+    assert len(set(texts.values())) == 1
+    batch = configs[0].local.batch_size * configs[0].local.accumulate
+    assert 0 <= alone - texts["knexa"] < configs[0].rounds * batch
 
 
 def test_later_layers_win(tmp_path: Path) -> None:

@@ -218,8 +218,12 @@ def _strategy_layers(name: str) -> list[Layer]:
 
 
 def _with_local_budget(config: FederationConfig) -> FederationConfig:
-    """Turn distillation steps into local ones. Zero is left over, so resolving a resolved configuration changes nothing."""
-    extra = math.ceil(config.distillation.steps * exchange_share(config))
+    """Turn distillation steps into local ones that see as many texts; a step of Eq. 2 sees own and taught ones.
+
+    No distillation step is left over, so resolving a resolved configuration changes nothing.
+    """
+    texts = config.distillation.steps * (config.distillation.own_batch_size + config.distillation.batch_size)
+    extra = math.ceil(texts * exchange_share(config) / config.local.batch_size)
     local = config.local.model_copy(update={"first_steps": config.local.first_steps + extra, "steps": config.local.steps + extra})
     return config.model_copy(update={"local": local, "distillation": config.distillation.model_copy(update={"steps": 0})})
 

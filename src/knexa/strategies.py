@@ -33,7 +33,7 @@ class Strategy:
 #: ``local`` also moves the distillation budget into the local updates: see :func:`knexa.config.load_config`.
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {
-        "local": Strategy("no exchange; the gradient steps of distillation go to local updates", {"matching.matchmaker": "local"}),
+        "local": Strategy("no exchange; the texts of distillation steps are made up for by local ones", {"matching.matchmaker": "local"}),
         "random": Strategy("random pairs, plain distillation as in the paper", {"matching.matchmaker": "random", **_PLAIN}),
         "heuristic": Strategy(
             "most different data first, the better one teaches, plain distillation", {"matching.matchmaker": "heuristic", **_PLAIN}

@@ -1,11 +1,12 @@
 """Generation on the embedded fleet: batching may not change what a model says."""
 
 import pytest
+import torch
 from tokenizers import Tokenizer
 
 from knexa.evaluation.bank.splits import load_bank
 from knexa.learning.backbone import EMBEDDED, ZOO, load_backbone
-from knexa.learning.generation import STOP_STRINGS, generate
+from knexa.learning.generation import STOP_STRINGS, _choose, generate
 
 PROMPTS = [problem.prompt for problem in load_bank().validation[::10]]
 
@@ -35,11 +36,22 @@ def test_sampling_repeats_with_its_seed_and_varies_within_it() -> None:
     """Equal seeds give equal samples; samples of one prompt differ."""
     backbone = load_backbone("embedded:bloom")
     first, second, other = (
-        generate(backbone.model, backbone.tokenizer, PROMPTS[:3], max_new_tokens=24, temperature=1.0, samples=6, seed=seed)
+        generate(backbone.model, backbone.tokenizer, PROMPTS[:3], max_new_tokens=24, temperature=1.5, samples=6, seed=seed)
         for seed in (5, 5, 6)
     )
     assert first == second != other
     assert all(len({completion.text for completion in few}) > 1 for few in first)
+
+
+def test_tokens_are_drawn_as_often_as_the_tempered_softmax_says() -> None:
+    """Within five standard deviations of 20,000 draws; what has probability zero is never drawn, at either end of the vocabulary."""
+    probabilities = torch.tensor([0.0, 0.5, 0.3, 0.0, 0.15, 0.05, 0.0])
+    draws, temperature = 20_000, 0.4
+    log_probabilities = torch.log_softmax(temperature * probabilities.log(), dim=-1).expand(draws, -1)
+    tokens = _choose(log_probabilities, temperature, torch.Generator().manual_seed(3))
+    assert tokens.shape == (draws, 1)
+    shares = torch.bincount(tokens.flatten(), minlength=len(probabilities)) / draws
+    assert ((shares - probabilities).abs() <= 5 * (probabilities * (1 - probabilities) / draws).sqrt()).all()
 
 
 def test_no_text_goes_past_its_stop_string() -> None:

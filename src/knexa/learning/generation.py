@@ -118,7 +118,10 @@ def _positions(model: Any, mask: torch.Tensor, *, last_only: bool = False) -> di
 def _choose(log_probabilities: torch.Tensor, temperature: float, random: torch.Generator) -> torch.Tensor:
     if temperature == 0.0:
         return log_probabilities.argmax(dim=-1, keepdim=True)
-    return torch.multinomial(torch.softmax(log_probabilities / temperature, dim=-1), 1, generator=random)
+    # One number a row is drawn and looked up in the cumulative probabilities; `torch.multinomial` draws one for each token.
+    cumulative = torch.softmax(log_probabilities / temperature, dim=-1).cumsum(dim=-1)
+    drawn = torch.rand(len(cumulative), 1, generator=random) * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, drawn, right=True).clamp_max(cumulative.shape[1] - 1)
 
 
 def _ended(tokenizer: Any, row: _Row, step: int) -> bool:

@@ -62,11 +62,12 @@ def by_category(problems: Sequence[Problem], values: np.ndarray) -> np.ndarray:
 
 
 def validation_metrics(
-    learner: Learner, checker: Checker, problems: Sequence[Problem], generation: GenerationConfig, train_loss: float
+    problems: Sequence[Problem], passed: np.ndarray, answers: Sequence[Completion], loss: float, train_loss: float
 ) -> dict[str, float]:
-    """The six measured metrics of a profile on an agent's own validation problems. CodeBLEU is 0 until it is implemented."""
-    passed, answers = solved(learner, checker, problems, generation)
-    loss = learner.loss(texts_of(problems))
+    """The six measured metrics of a profile on an agent's own validation problems. CodeBLEU is 0 until it is implemented.
+
+    ``passed`` bool [len(problems)]; ``loss`` and ``train_loss`` in nats a token.
+    """
     compiles = [_compiles(problem.prompt + answer.text) for problem, answer in zip(problems, answers, strict=True)]
     return {
         "pass@1": float(passed.mean()),

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from knexa.config import AgentConfig, FederationConfig
 from knexa.evaluation.partition import category_histogram
 from knexa.evaluation.problems import Problem
@@ -88,7 +86,7 @@ class Participant:
             taught = kept
         self._distil(work.match, taught)
         loss_after, probe_after = self._losses()
-        score_after = float(self._probe_passes().mean())
+        score_after = float(solved(self.learner, self.checker, self.probe, self.config.generation)[0].mean())
         accepted = loss_after <= loss_before + self.config.distillation.rollback
         if not accepted:
             self.learner.load(before)
@@ -125,10 +123,14 @@ class Participant:
         return self.learner.loss(texts_of(self.private.validation)), self.learner.loss(texts_of(self.probe))
 
     def _profile(self, round: int, train_loss: float) -> Profile:
-        metrics = validation_metrics(self.learner, self.checker, self.private.validation, self.config.generation, train_loss)
+        validation = self.private.validation
+        # One batch for both: a short batch costs nearly as many decoding steps as a long one.
+        passed, answers = solved(self.learner, self.checker, (*validation, *self.probe), self.config.generation)
+        own = len(validation)
+        loss, passes = self.learner.loss(texts_of(validation)), passed[own:]
+        metrics = validation_metrics(validation, passed[:own], answers[:own], loss, train_loss)
         last = self.state.metrics or metrics
         changes = {f"{name}_change": value - last[name] for name, value in metrics.items()}
-        passes = self._probe_passes()
         self.state.metrics, self.state.probe_score = metrics, float(passes.mean())
         shown = self.config.matching.probe
         return Profile(
@@ -140,9 +142,6 @@ class Participant:
             probe=tuple(map(float, by_category(self.probe, passes))) if shown else BLOCK_OFF,
             coverage=tuple(map(float, self.transfer_set.coverage(list(self.state.memory)))) if shown else BLOCK_OFF,
         )
-
-    def _probe_passes(self) -> np.ndarray:
-        return solved(self.learner, self.checker, self.probe, self.config.generation)[0]
 
     def _seed(self, round: int, purpose: str) -> int:
         return derive_seed(self.config.seed, self.about.name, round, purpose)

@@ -88,7 +88,7 @@ class Engine(Protocol):
     """Runs jobs. Nothing of a job is ever seen through it but its result."""
 
     def submit(self, job: Job) -> Pending:
-        """Take a job. Jobs begin in the order in which they are submitted."""
+        """Take a job. In which order jobs begin is the engine's own affair."""
 
     def peak_rss_mb(self) -> float:
         """Largest memory in use so far, in MB, over all processes that work."""

@@ -1,4 +1,4 @@
-"""The engine that works in N processes: started once, each given the next job as soon as it is free.
+"""The engine that works in N processes: started once, each given the longest job that waits as soon as it is free.
 
 Workers are fresh interpreters (spawned, not forked: torch and threads do not survive a fork) that import this package and
 the workplace only: a user's script is not run a second time, as multiprocessing's own spawn would, and needs no guard.
@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import deque
 from multiprocessing.connection import Pipe, wait
 from typing import Any
 
@@ -27,11 +26,15 @@ _STARTUP = Job("start", "start-up of a worker", "", 0, ())
 
 
 class Processes:
-    """Jobs are handed out, and answers taken in, whenever the run submits or waits; no thread of its own."""
+    """Jobs are handed out, and answers taken in, whenever the run waits; no thread of its own.
+
+    Longest first (by what the same job of the same agent took last): a long job begun last would leave the other workers idle.
+    """
 
     def __init__(self, config: FederationConfig, workplace: str, on_cost: OnCost) -> None:
         self._on_cost = on_cost
-        self._waiting: deque[_Submitted] = deque()
+        self._waiting: list[_Submitted] = []
+        self._last_seconds: dict[tuple[str, str], float] = {}
         self._workers: list[_Worker] = []
         orders = Orders(config, workplace, tuple(sys.path))
         try:
@@ -44,12 +47,12 @@ class Processes:
     def submit(self, job: Job) -> _Submitted:
         submitted = _Submitted(job, self)
         self._waiting.append(submitted)
-        self.pump(timeout=0.0)
         return submitted
 
-    def pump(self, timeout: float | None) -> None:
-        """Take in the answers that come within ``timeout`` seconds (None: wait for one), and give the free workers jobs."""
-        ready = set(wait([end for worker in self._workers for end in (worker.connection, worker.sentinel)], timeout))
+    def pump(self) -> None:
+        """Give the free workers jobs, wait for an answer, and take in what has come."""
+        self._hand_out()
+        ready = set(wait([end for worker in self._workers for end in (worker.connection, worker.sentinel)]))
         for worker in self._workers:
             if worker.connection not in ready and worker.sentinel not in ready:
                 continue
@@ -58,10 +61,17 @@ class Processes:
                 raise answer.value.error(str(_STARTUP))
             submitted.answer = answer
             if submitted.job is not _STARTUP and not isinstance(answer.value, Failure):
+                self._last_seconds[submitted.job.what, submitted.job.agent] = answer.seconds
                 self._on_cost(Cost(submitted.job, answer.seconds, worker.number))
-        for worker in self._workers:
-            if worker.doing is None and self._waiting:
-                worker.give(self._waiting.popleft())
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        free = [worker for worker in self._workers if worker.doing is None]
+        if free and self._waiting:
+            # A stable sort: jobs of unknown length come first, in the order of their submission.
+            self._waiting.sort(key=lambda one: -self._last_seconds.get((one.job.what, one.job.agent), float("inf")))
+        for worker in free[: len(self._waiting)]:
+            worker.give(self._waiting.pop(0))
 
     def peak_rss_mb(self) -> float:
         return peak_rss_mb() + sum(worker.peak_rss_mb for worker in self._workers)
@@ -82,7 +92,7 @@ class _Submitted:
         while self.answer is None:
             if self._engine is None:
                 raise ValueError("a worker's start-up has no result to wait for")
-            self._engine.pump(timeout=None)
+            self._engine.pump()
         if isinstance(self.answer.value, Failure):
             raise self.answer.value.error(str(self.job))
         return self.answer.value

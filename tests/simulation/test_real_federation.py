@@ -1,5 +1,8 @@
 """A whole federation of real tiny models: the promises of the simulator where everything is real."""
 
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -27,8 +30,8 @@ SETS = (
 )
 
 
-def _config(engine: str) -> FederationConfig:
-    return load_config(None, rounds=2, seed=5, sets=(*SETS, f"engine.kind={engine}"))
+def _config(engine: str, strategy: str | None = None) -> FederationConfig:
+    return load_config(None, rounds=2, seed=5, strategy=strategy, sets=(*SETS, f"engine.kind={engine}"))
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,39 @@ def test_serial_and_processes_write_the_same_bytes(serial: Path, tmp_path: Path)
     """The engine decides how fast a federation of language models runs, never what happens in it."""
     other = Federation.from_config(_config("processes")).run(tmp_path / "processes").folder
     assert (serial / "events.jsonl").read_bytes() == (other / "events.jsonl").read_bytes()
+
+
+def test_kill_9_loses_nothing(serial: Path, tmp_path: Path) -> None:
+    """Killed within the second round and resumed by the command line: the record of a run that was never killed."""
+    folder, knexa = tmp_path / "killed", [sys.executable, "-m", "knexa", "run"]
+    settings = [word for pair in SETS for word in ("--set", pair)]
+    run = subprocess.Popen([*knexa, "--rounds", "2", "--seed", "5", *settings, "--out", str(folder)], stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 120
+        while not (folder / "checkpoint-00001").is_dir():
+            assert run.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < end, "the first round took more than two minutes"
+            time.sleep(0.02)
+    finally:
+        run.kill()
+        run.wait()
+    assert b'"kind":"end"' not in (folder / "events.jsonl").read_bytes()
+    subprocess.run([*knexa, "--resume", str(folder)], check=True, capture_output=True)
+    assert (folder / "events.jsonl").read_bytes() == (serial / "events.jsonl").read_bytes()
+
+
+def test_the_oracle_takes_the_pair_that_pays_most_when_tried(tmp_path: Path) -> None:
+    """It tries both directions on copies; what the chosen match then earns is what its trial had earned."""
+    folder = Federation.from_config(_config("serial", "oracle")).run(tmp_path / "oracle").folder
+    events = list(read_events(folder))
+    rewards = {event["match_id"]: event["raw"] for event in events if event["kind"] == "reward"}
+    rounds = [event for event in events if event["kind"] == "match"]
+    assert len(rounds) == len(rewards) == 2
+    for event in rounds:
+        (match,), tried = event["matches"], [candidate["score"] for candidate in event["candidates"]]
+        assert len(tried) == 2
+        assert match["score"] == max(tried)
+        assert rewards[match["match_id"]] == pytest.approx(match["score"], abs=1e-12)
 
 
 def test_a_run_holds_everything_that_is_promised(serial: Path) -> None:

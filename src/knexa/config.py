@@ -69,11 +69,11 @@ class LocalConfig(Section):
 class DistillationConfig(Section):
     """Phase 3, adaptive knowledge distillation (Eq. 2) and what we add to it."""
 
-    learning_rate: float = Field(4e-3, gt=0)
+    learning_rate: float = Field(1.5e-3, gt=0)
     steps: int = Field(16, ge=0, description="optimiser steps for one exchange")
     batch_size: int = Field(8, ge=1, description="teacher's texts in a batch")
     own_batch_size: int = Field(4, ge=1, description="private texts beside them, which keep the student from forgetting")
-    prompts: int = Field(64, ge=1, description="prompt budget of one exchange")
+    prompts: int = Field(128, ge=1, description="prompt budget of one exchange; 128 = the whole transfer set, as in Eq. 2")
     alpha_start: float = Field(0.2, ge=0, le=1)
     alpha_end: float = Field(0.5, ge=0, le=1)
     verify: bool = Field(True, description="keep only teacher texts that pass the transfer set's public tests")

@@ -86,10 +86,13 @@ class MatchingConfig(Section):
 
     matchmaker: str = Field("knexa", description="knexa, random, heuristic, local, oracle or module:object")
     context: Literal["concat", "gap"] = "gap"
+    bandit: Literal["linucb", "thompson"] = "linucb"
     pairing: Literal["greedy", "optimal"] = "optimal"
     pairs: int | None = Field(None, ge=1, description="most pairs a round; None = as many as fit")
-    exploration: float = Field(0.5, ge=0, description="beta of LinUCB")
-    ridge: float = Field(1.0, gt=0, description="lambda of LinUCB")
+    exploration: float = Field(0.5, ge=0, description="beta of LinUCB; standard deviations of a Thompson draw")
+    schedule: Literal["constant", "sqrt"] = Field("constant", description="how exploration changes; sqrt: divided by the root of the round")
+    ridge: float = Field(1.0, gt=0, description="lambda of the bandit: the weight of its prior")
+    discount: float = Field(1.0, gt=0, le=1, description="how much of its evidence the bandit keeps from round to round")
     curriculum: bool = Field(True, description="a match also says how the prompt budget is spread over categories")
     probe: bool = Field(True, description="profiles carry the public-probe and coverage blocks (12 + 12 numbers)")
     log_candidates: bool = Field(True, description="log every candidate's context, for replay")

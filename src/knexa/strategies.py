@@ -18,7 +18,8 @@ RESET: Final = "<default>"
 
 _PLAIN = {"distillation.verify": False, "distillation.memory": False, "matching.curriculum": False}
 _SHIPPED_TEACHING = {"distillation.verify": RESET, "distillation.memory": RESET, "matching.curriculum": RESET, "matching.probe": RESET}
-_SHIPPED_CHOICE = {"matching.matchmaker": "knexa", "matching.context": RESET, "matching.pairing": RESET}
+_BANDIT = ("matching.bandit", "matching.schedule", "matching.discount")
+_SHIPPED_CHOICE = {"matching.matchmaker": "knexa", "matching.context": RESET, "matching.pairing": RESET, **dict.fromkeys(_BANDIT, RESET)}
 _SHIPPED = {**_SHIPPED_CHOICE, **_SHIPPED_TEACHING}
 
 
@@ -44,6 +45,9 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
             {
                 "matching.matchmaker": "knexa",
                 "matching.context": "concat",
+                "matching.bandit": "linucb",
+                "matching.schedule": "constant",
+                "matching.discount": 1.0,
                 "matching.pairing": "greedy",
                 "matching.probe": False,
                 "reward.measure": "validation",

@@ -158,7 +158,7 @@ def test_every_matchmaker_can_say_what_is_taught(name: str) -> None:
 @pytest.mark.parametrize("context", ["gap", "concat"])
 def test_the_bandit_learns_from_the_context_that_chose_the_pair(context: str) -> None:
     """Alg. 1: profiles that changed since the choice must not enter the update."""
-    matchmaker = KnexaMatchmaker(MatchingConfig(context=context), RewardConfig(), ROUNDS)  # type: ignore[arg-type]
+    matchmaker = KnexaMatchmaker(MatchingConfig(context=context), RewardConfig(), ROUNDS, 0)  # type: ignore[arg-type]
     late, *others = matchmaker.match(profiles(1), 1)
     chosen = {(one.teacher, one.student): np.array(one.context) for one in matchmaker.candidates}
     for match in others:
@@ -172,7 +172,7 @@ def test_the_bandit_learns_from_the_context_that_chose_the_pair(context: str) ->
 
 def test_the_reward_reaches_the_bandit_z_scored() -> None:
     """b grows by z·x, and Reward holds raw, clipped and z."""
-    matchmaker = KnexaMatchmaker(MatchingConfig(), RewardConfig(clip=0.05), ROUNDS)
+    matchmaker = KnexaMatchmaker(MatchingConfig(), RewardConfig(clip=0.05), ROUNDS, 0)
     matches = matchmaker.match(profiles(1), 1)
     chosen = {(one.teacher, one.student): np.array(one.context) for one in matchmaker.candidates}
     matchmaker.learn(replace(outcome(matches[0]), probe_loss_after=2.0))
@@ -322,3 +322,26 @@ def test_an_oracle_needs_a_trial() -> None:
     """Outside a simulation nobody can try an exchange."""
     with pytest.raises(ConfigurationError, match="simulation"):
         build_matchmaker(MatchingConfig(matchmaker="oracle"), RewardConfig(), ROUNDS, 0)
+
+
+def test_a_bandit_that_draws_says_how_likely_each_pair_was() -> None:
+    """Shares of draws: each agent is in at most one pair a draw, what was chosen has a positive share, and they repeat."""
+    matchmaker = build("knexa", bandit="thompson", exploration=2.0)
+    matches = matchmaker.match(profiles(1), 1)
+    propensity = {(one.teacher, one.student): one.propensity for one in matchmaker.candidates}
+    assert all(match.propensity == propensity[match.teacher, match.student] > 0 for match in matches)
+    assert any(0 < share < 1 for share in propensity.values())
+    assert sum(propensity.values()) == pytest.approx(len(NAMES) // 2)
+    for name in NAMES:
+        assert sum(share for pair, share in propensity.items() if name in pair) == pytest.approx(1.0)
+    again = build("knexa", bandit="thompson", exploration=2.0)
+    assert again.match(profiles(1), 1) == matches
+
+
+def test_the_bandit_forgets_once_a_round() -> None:
+    """However many rewards a round brought."""
+    matchmaker = KnexaMatchmaker(MatchingConfig(discount=0.5), RewardConfig(), ROUNDS, 0)
+    play(matchmaker, 1, 1)
+    learned = matchmaker.bandit.design - np.eye(matchmaker.bandit.dim)
+    matchmaker.match(profiles(2), 2)
+    np.testing.assert_allclose(matchmaker.bandit.design - np.eye(matchmaker.bandit.dim), learned / 2, atol=1e-12)

@@ -19,7 +19,7 @@ def build_matchmaker(config: MatchingConfig, reward: RewardConfig, rounds: int, 
     """
     match config.matchmaker:
         case "knexa":
-            return KnexaMatchmaker(config, reward, rounds)
+            return KnexaMatchmaker(config, reward, rounds, seed)
         case "random":
             return RandomMatchmaker(config, reward, rounds, seed)
         case "heuristic":

@@ -1,4 +1,4 @@
-"""The method itself: LinUCB over pair contexts, then disjoint pairs of greatest total score (Alg. 1)."""
+"""The method itself: a bandit over pair contexts (LinUCB in the paper), then disjoint pairs of greatest total score (Alg. 1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from knexa.config import MatchingConfig, RewardConfig
-from knexa.matching.bandit import LinUCB
+from knexa.matching.bandits import LinearBandit, LinUCB, ThompsonSampling
 from knexa.matching.context import features, prior
 from knexa.matching.match import Outcome
 from knexa.matching.matchmakers.pairwise import Array, Decision, PairwiseMatchmaker, certain
@@ -16,30 +16,45 @@ from knexa.matching.pairing import disjoint_pairs
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward
 
+#: A bandit that draws its scores is asked how it might have drawn them, so often, to tell how likely each pair was.
+PROPENSITY_DRAWS = 64
+
 
 class KnexaMatchmaker(PairwiseMatchmaker):
-    """Scores every ordered pair by its upper confidence bound; learns from z-scored rewards.
+    """Scores every ordered pair by the bandit; learns from z-scored rewards.
 
     With the ``gap`` context the bandit starts from a stated prior ("what the student lacks and a trusted teacher has pays"), so
     that the first rounds are not wasted; rewards overrule it. With ``concat`` it starts from zero, as in the paper.
     """
 
-    def __init__(self, config: MatchingConfig, reward: RewardConfig, rounds: int) -> None:
-        believed = prior(config.context, config.curriculum, config.probe)
-        self.bandit = LinUCB(len(features(config.context)), config.ridge, config.exploration, prior=believed)
+    def __init__(self, config: MatchingConfig, reward: RewardConfig, rounds: int, seed: int) -> None:
+        self.bandit = _bandit(config, seed)
         super().__init__(config, reward, rounds, learner=_FromRewards(self.bandit))
 
     def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
+        """The propensities of a bandit that draws are shares of :data:`PROPENSITY_DRAWS` draws, the one that chose among them."""
         count = len(agents)
-        scores = np.asarray(self.bandit.ucb(X.reshape(count * count, -1)), dtype=np.float64).reshape(count, count)
-        pairs = disjoint_pairs(scores, self.config.pairs, self.config.pairing)
-        return Decision(scores, pairs, certain(pairs, count))
+        self.bandit.forget()
+        ways = self.bandit.samples(X.reshape(count * count, -1), round, PROPENSITY_DRAWS if self.config.log_candidates else 1)
+        drawn = np.asarray(ways, dtype=np.float64).reshape(len(ways), count, count)
+        choices = [disjoint_pairs(scores, self.config.pairs, self.config.pairing) for scores in drawn]
+        propensity: Array = np.mean([certain(pairs, count) for pairs in choices], axis=0)
+        return Decision(drawn[0], choices[0], propensity)
+
+
+def _bandit(config: MatchingConfig, seed: int) -> LinearBandit:
+    dim, believed = len(features(config.context)), prior(config.context, config.curriculum, config.probe)
+    if config.bandit == "thompson":
+        return ThompsonSampling(
+            dim, config.ridge, config.exploration, seed=seed, prior=believed, discount=config.discount, schedule=config.schedule
+        )
+    return LinUCB(dim, config.ridge, config.exploration, prior=believed, discount=config.discount, schedule=config.schedule)
 
 
 class _FromRewards:
     """Feeds the z-scored reward to the bandit."""
 
-    def __init__(self, bandit: LinUCB) -> None:
+    def __init__(self, bandit: LinearBandit) -> None:
         self._bandit = bandit
 
     def absorb(self, context: Array, outcome: Outcome, reward: Reward) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knexa.matching import LinUCB
-from knexa.matching.bandit import REFACTOR_EVERY
+from knexa.matching.bandits.linear import REFACTOR_EVERY
 
 
 def data(seed: int, count: int, dim: int) -> tuple[np.ndarray, np.ndarray]:

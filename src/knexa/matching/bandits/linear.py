@@ -1,20 +1,25 @@
-"""LinUCB, Alg. 1: a ridge regression of rewards on contexts that is optimistic where it has seen little.
+"""What linear bandits share: a ridge regression of rewards on contexts, updated one reward at a time.
 
-    A = λI + Σ x xᵀ,   b = λθ₀ + Σ r·x,   θ̂ = A⁻¹b,   u(x) = θ̂ᵀx + β √(xᵀA⁻¹x)
+    A = λI + Σ x xᵀ,   b = λθ₀ + Σ r·x,   θ̂ = A⁻¹b
 
-after Li et al. 2010 ("A contextual-bandit approach to personalized news article recommendation", disjoint arms replaced by
-one shared θ). θ₀ = 0 is the paper's; another θ₀ is the mean of a Gaussian prior with precision λ, which data overrule.
+θ₀ = 0 is the paper's; another θ₀ is the mean of a Gaussian prior with precision λ, which data overrule. Where agents change,
+old rewards mislead: each round forgets a share 1 − γ of all evidence, towards the prior (the weights of D-LinUCB, Russac et
+al. 2019, arXiv 1909.09146, with a round as the unit of time, so that the memory does not depend on the number of pairs):
+
+    A ← γA + (1 − γ)λI,   b ← γb + (1 − γ)λθ₀
 
 A is exact in float64. Its inverse follows every update by the Sherman-Morrison formula,
-(A + xxᵀ)⁻¹ = A⁻¹ − (A⁻¹x)(A⁻¹x)ᵀ / (1 + xᵀA⁻¹x), and is computed afresh every :data:`REFACTOR_EVERY` updates so that
-rounding cannot accumulate.
+(A + xxᵀ)⁻¹ = A⁻¹ − (A⁻¹x)(A⁻¹x)ᵀ / (1 + xᵀA⁻¹x), and is computed afresh after forgetting and every :data:`REFACTOR_EVERY`
+updates, so that rounding cannot accumulate.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,26 +27,55 @@ from scipy.linalg import cho_factor, cho_solve
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+Scores = NDArray[np.floating[Any]]
+
+#: How exploration changes: not at all, or as 1/√round (the width of θ's uncertainty shrinks so under steady evidence).
+Schedule = Literal["constant", "sqrt"]
 
 REFACTOR_EVERY = 64
 
 
-class LinUCB:
-    """Optimistic linear scores of contexts; one θ shared by all pairs."""
+class LinearBandit(ABC):
+    """One θ shared by all pairs. A subclass says how scores go beyond the mean (:meth:`samples`)."""
 
-    def __init__(self, dim: int, ridge: float = 1.0, exploration: float = 1.0, *, prior: Sequence[float] | None = None) -> None:
-        """``dim``: numbers in a context. ``ridge``: λ > 0. ``exploration``: β ≥ 0. ``prior``: θ₀, ``dim`` numbers.
+    def __init__(
+        self,
+        dim: int,
+        ridge: float = 1.0,
+        exploration: float = 1.0,
+        *,
+        prior: Sequence[float] | None = None,
+        discount: float = 1.0,
+        schedule: Schedule = "constant",
+    ) -> None:
+        """``dim``: numbers in a context. ``ridge``: λ > 0. ``exploration``: ≥ 0. ``prior``: θ₀, ``dim`` numbers. ``discount``: γ in (0, 1].
 
         Raises ValueError for a value outside its range.
         """
-        if dim < 1 or not (np.isfinite(ridge) and ridge > 0) or not (np.isfinite(exploration) and exploration >= 0):
-            raise ValueError(f"LinUCB needs dim >= 1, ridge > 0, exploration >= 0; got {dim}, {ridge}, {exploration}")
-        self.dim, self.ridge, self.exploration = dim, ridge, exploration
+        positive = np.isfinite(ridge) and ridge > 0 and np.isfinite(exploration) and exploration >= 0
+        if dim < 1 or not positive or not 0 < discount <= 1:
+            raise ValueError(
+                f"{type(self).__name__} needs dim >= 1, ridge > 0, exploration >= 0 and 0 < discount <= 1;"
+                f" got {dim}, {ridge}, {exploration}, {discount}"
+            )
+        self.dim, self.ridge, self.exploration, self.discount, self.schedule = dim, ridge, exploration, discount, schedule
         self._prior = self._checked(np.zeros(dim) if prior is None else prior, "prior", (dim,))
         self._design: Matrix = ridge * np.eye(dim)
         self._inverse: Matrix = np.eye(dim) / ridge
         self._b: Vector = ridge * self._prior
         self._updates = 0
+
+    @abstractmethod
+    def samples(self, X: ArrayLike, round: int, count: int) -> Scores:
+        """At most ``count`` ways in which it might score the rows of X[n, d] in ``round`` -> [ways, n], all equally likely.
+
+        The first is how it does score them. One that draws nothing has one way.
+        """
+
+    def scores(self, X: ArrayLike, round: int) -> Scores:
+        """What each row of X[n, d] is worth choosing for in ``round`` -> [n]."""
+        first: Scores = self.samples(X, round, 1)[0]
+        return first
 
     @property
     def theta(self) -> Vector:
@@ -63,20 +97,14 @@ class LinUCB:
         """Number of rewards learned from."""
         return self._updates
 
-    def mean(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+    def exploration_in(self, round: int) -> float:
+        """How much uncertainty is worth in ``round``, which counts from 1."""
+        return self.exploration / math.sqrt(round) if self.schedule == "sqrt" else self.exploration
+
+    def mean(self, X: ArrayLike) -> Scores:
         """θ̂ᵀx of each row: X[n, d] -> [n]. Computed in float32 if X is float32, else in float64."""
         contexts = self._contexts(X)
-        scores: NDArray[np.floating[Any]] = contexts @ self.theta.astype(contexts.dtype)
-        return scores
-
-    def ucb(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
-        """u(x) of each row: X[n, d] -> [n]. Raises ValueError on another shape or a number that is not finite."""
-        contexts = self._contexts(X)
-        inverse = self._inverse.astype(contexts.dtype)
-        variance = np.einsum("nd,nd->n", contexts @ inverse, contexts)
-        scores: NDArray[np.floating[Any]] = contexts @ self.theta.astype(contexts.dtype) + self.exploration * np.sqrt(
-            np.maximum(variance, 0)
-        )
+        scores: Scores = contexts @ self.theta.astype(contexts.dtype)
         return scores
 
     def update(self, x: ArrayLike, reward: float) -> None:
@@ -93,6 +121,15 @@ class LinUCB:
         self._design, self._b = design, b
         self._updates += 1
 
+    def forget(self) -> None:
+        """A round has passed: evidence counts γ times as much, the prior as much as ever. Nothing happens with γ = 1."""
+        if self.discount == 1.0:
+            return
+        kept, renewed = self.discount, (1.0 - self.discount) * self.ridge
+        self._design = kept * self._design + renewed * np.eye(self.dim)
+        self._b = kept * self._b + renewed * self._prior
+        self._inverse = _inverted(self._design)
+
     def state(self) -> dict[str, Any]:
         """JSON-able; Python's shortest float representation makes the round trip exact."""
         return {"updates": self._updates, "design": self._design.tolist(), "inverse": self._inverse.tolist(), "b": self._b.tolist()}
@@ -108,10 +145,16 @@ class LinUCB:
         """SHA-256 of A and b."""
         return hashlib.sha256(self._design.astype("<f8").tobytes() + self._b.astype("<f8").tobytes()).hexdigest()
 
+    def _width(self, contexts: NDArray[np.floating[Any]]) -> Scores:
+        """√(xᵀA⁻¹x) of each row, in the precision of ``contexts``."""
+        inverse = self._inverse.astype(contexts.dtype)
+        variance = np.einsum("nd,nd->n", contexts @ inverse, contexts)
+        width: Scores = np.sqrt(np.maximum(variance, 0))
+        return width
+
     def _next_inverse(self, design: Matrix, context: Vector) -> Matrix:
         if (self._updates + 1) % REFACTOR_EVERY == 0:
-            fresh: Matrix = cho_solve(cho_factor(design, lower=True), np.eye(self.dim))
-            return (fresh + fresh.T) / 2
+            return _inverted(design)
         direction = self._inverse @ context
         return self._inverse - np.outer(direction, direction) / (1.0 + context @ direction)
 
@@ -132,3 +175,8 @@ class LinUCB:
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite numbers; nothing was changed")
         return array
+
+
+def _inverted(design: Matrix) -> Matrix:
+    fresh: Matrix = cho_solve(cho_factor(design, lower=True), np.eye(len(design)))
+    return (fresh + fresh.T) / 2

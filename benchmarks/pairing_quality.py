@@ -60,9 +60,9 @@ def measure(kind: str, instances: int, seed: int) -> dict[str, Any]:
         greedy.append(sum(weights[pair] for pair in disjoint_pairs(scores, None, "greedy")) / exact)
     return {
         "instances": instances,
-        "least_share_of_optimum": round(min(shares), 5),
+        "least_share_of_optimum": round(float(min(shares)), 5),
         "mean_share_of_optimum": round(float(np.mean(shares)), 6),
-        "greedy_least": round(min(greedy), 4),
+        "greedy_least": round(float(min(greedy)), 4),
         "greedy_mean": round(float(np.mean(greedy)), 4),
         "median_ms": round(1000 * median(ours), 1),
         "seconds_over_exact_solver": round(sum(ours) / sum(theirs), 2),

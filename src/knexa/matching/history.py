@@ -36,10 +36,20 @@ class History:
         self._learned: dict[str, tuple[int, int]] = {}
         self._trust: dict[str, float] = {}
         self._met: dict[str, int] = {}
+        self._active: dict[str, int] = {}
+        self._in_a_row: dict[str, int] = {}
+
+    def see(self, agents: Sequence[str], round: int) -> None:
+        """These agents take part in ``round``: whoever is new waits from now on."""
+        for agent in agents:
+            self._active.setdefault(agent, round - 1)
 
     def meet(self, match: Match) -> None:
         """The pair was matched in ``match.round``."""
         self._met[_pair(match.teacher, match.student)] = match.round
+        self._active[match.teacher] = self._active[match.student] = match.round
+        self._in_a_row[match.teacher] = 0
+        self._in_a_row[match.student] = self._in_a_row.get(match.student, 0) + 1
 
     def record(self, match: Match, outcome: Outcome, raw_reward: float) -> None:
         """An exchange ended. It was a success if the student kept the update and the reward was positive."""
@@ -67,6 +77,14 @@ class History:
         learned = [self._learned.get(agent, (0, 0))[1] for agent in agents]
         return np.array([(t + 1) / (t + s + 2) for t, s in zip(taught, learned, strict=True)], dtype=np.float64)
 
+    def waited(self, agents: Sequence[str], round: int) -> NDArray[np.int64]:
+        """Rounds before ``round`` that each agent has been without a partner [n], in a row."""
+        return np.array([round - 1 - self._active.get(agent, round - 1) for agent in agents], dtype=np.int64)
+
+    def learned_in_a_row(self, agents: Sequence[str]) -> NDArray[np.int64]:
+        """Exchanges in a row in which each agent was the student [n]."""
+        return np.array([self._in_a_row.get(agent, 0) for agent in agents], dtype=np.int64)
+
     def trust(self, agents: Sequence[str]) -> Array:
         """Trust as teacher [n]."""
         return np.array([self._trust.get(agent, INITIAL_TRUST) for agent in agents], dtype=np.float64)
@@ -88,6 +106,8 @@ class History:
             "learned": {agent: list(counts) for agent, counts in self._learned.items()},
             "trust": dict(self._trust),
             "met": dict(self._met),
+            "active": dict(self._active),
+            "in_a_row": dict(self._in_a_row),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -95,6 +115,8 @@ class History:
         self._learned = {agent: (int(wins), int(total)) for agent, (wins, total) in state["learned"].items()}
         self._trust = {agent: float(trust) for agent, trust in state["trust"].items()}
         self._met = {pair: int(round) for pair, round in state["met"].items()}
+        self._active = {agent: int(round) for agent, round in state["active"].items()}
+        self._in_a_row = {agent: int(count) for agent, count in state["in_a_row"].items()}
 
     def _count(self, match: Match, success: bool) -> None:
         for counts, agent in ((self._taught, match.teacher), (self._learned, match.student)):

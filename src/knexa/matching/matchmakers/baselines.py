@@ -9,8 +9,7 @@ import numpy as np
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.matching.context import divergence
 from knexa.matching.matchmakers.contract import Trial
-from knexa.matching.matchmakers.pairwise import Array, Decision, PairwiseMatchmaker, certain
-from knexa.matching.pairing import disjoint_pairs
+from knexa.matching.matchmakers.pairwise import PROPENSITY_DRAWS, Array, Decision, PairwiseMatchmaker, certain, shares
 from knexa.matching.profile import Profile
 from knexa.randomness import stream
 
@@ -32,11 +31,20 @@ class RandomMatchmaker(PairwiseMatchmaker):
 
     def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
         count = len(agents)
+        if self.config.fairness is not None:
+            return self._fair(agents, round)
         number = min(self.config.pairs or count, count // 2)
         order = stream(self._seed, "matchmaker", "random", round).permutation(count)
         pairs = [(int(order[2 * place]), int(order[2 * place + 1])) for place in range(number)]
         # By symmetry each of the n(n-1) directed pairs is equally likely to be one of the chosen.
         return Decision(np.zeros((count, count)), pairs, np.full((count, count), number / (count * (count - 1))))
+
+    def _fair(self, agents: Sequence[Profile], round: int) -> Decision:
+        """Random scores, so that among equally fair pairs all are equally likely."""
+        count = len(agents)
+        drawn = stream(self._seed, "matchmaker", "random", round).random((PROPENSITY_DRAWS, count, count))
+        choices = [self.pairs(agents, scores, round, "greedy") for scores in drawn]
+        return Decision(np.zeros((count, count)), choices[0], shares(choices, count))
 
 
 class HeuristicMatchmaker(PairwiseMatchmaker):
@@ -49,7 +57,7 @@ class HeuristicMatchmaker(PairwiseMatchmaker):
             for s, student in enumerate(performance):
                 if teacher < student:
                     scores[t, s] = np.nan
-        pairs = disjoint_pairs(scores, self.config.pairs, "greedy")
+        pairs = self.pairs(agents, scores, round, "greedy")
         return Decision(scores, pairs, certain(pairs, len(agents)))
 
 
@@ -70,5 +78,5 @@ class OracleMatchmaker(PairwiseMatchmaker):
         scores = np.full((count, count), np.nan)
         for pair, value in zip(ordered, values, strict=True):
             scores[pair] = value if np.isfinite(value) else np.nan
-        pairs = disjoint_pairs(scores, self.config.pairs, "optimal")
+        pairs = self.pairs(agents, scores, round, "optimal")
         return Decision(scores, pairs, certain(pairs, count))

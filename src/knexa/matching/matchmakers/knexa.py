@@ -11,13 +11,9 @@ from knexa.config import MatchingConfig, RewardConfig
 from knexa.matching.bandits import LinearBandit, LinUCB, ThompsonSampling
 from knexa.matching.context import features, prior
 from knexa.matching.match import Outcome
-from knexa.matching.matchmakers.pairwise import Array, Decision, PairwiseMatchmaker, certain
-from knexa.matching.pairing import disjoint_pairs
+from knexa.matching.matchmakers.pairwise import PROPENSITY_DRAWS, Array, Decision, PairwiseMatchmaker, shares
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward
-
-#: A bandit that draws its scores is asked how it might have drawn them, so often, to tell how likely each pair was.
-PROPENSITY_DRAWS = 64
 
 
 class KnexaMatchmaker(PairwiseMatchmaker):
@@ -37,9 +33,8 @@ class KnexaMatchmaker(PairwiseMatchmaker):
         self.bandit.forget()
         ways = self.bandit.samples(X.reshape(count * count, -1), round, PROPENSITY_DRAWS if self.config.log_candidates else 1)
         drawn = np.asarray(ways, dtype=np.float64).reshape(len(ways), count, count)
-        choices = [disjoint_pairs(scores, self.config.pairs, self.config.pairing) for scores in drawn]
-        propensity: Array = np.mean([certain(pairs, count) for pairs in choices], axis=0)
-        return Decision(drawn[0], choices[0], propensity)
+        choices = [self.pairs(agents, scores, round, self.config.pairing) for scores in drawn]
+        return Decision(drawn[0], choices[0], shares(choices, count))
 
 
 def _bandit(config: MatchingConfig, seed: int) -> LinearBandit:

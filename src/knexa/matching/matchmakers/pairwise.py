@@ -11,7 +11,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.matching.context import contexts
 from knexa.matching.curriculum import curriculum
+from knexa.matching.fairness import overruled
 from knexa.matching.history import History
 from knexa.matching.match import Match, Outcome
 from knexa.matching.matchmakers.contract import Candidate
-from knexa.matching.pairing import Pair
+from knexa.matching.pairing import Pair, disjoint_pairs
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward, RewardScale, raw_reward
 
@@ -40,6 +41,10 @@ class Decision:
     scores: Array
     pairs: Sequence[Pair]
     propensity: Array
+
+
+#: Choices that a matchmaker draws at random are drawn so often, to tell how likely each pair was.
+PROPENSITY_DRAWS = 64
 
 
 class Learner(Protocol):
@@ -78,6 +83,7 @@ class PairwiseMatchmaker(ABC):
         self._candidates = ()
         if len(agents) < 2:
             return []
+        self.history.see([agent.agent for agent in agents], round)
         X = contexts(self.config.context, agents, self.history, round, self.rounds)
         decision = self.choose(agents, X, round)
         self._candidates = _candidates(agents, X, decision)
@@ -118,6 +124,13 @@ class PairwiseMatchmaker(ABC):
     def digest(self) -> str:
         return hashlib.sha256(json.dumps(self.state(), sort_keys=True, allow_nan=False).encode()).hexdigest()
 
+    def pairs(self, agents: Sequence[Profile], scores: Array, round: int, method: Literal["greedy", "optimal"]) -> list[Pair]:
+        """Disjoint pairs by ``scores`` [n, n], within the limit, and no less fair than ``matching.fairness`` demands."""
+        names = [agent.agent for agent in agents]
+        waited, learned = self.history.waited(names, round), self.history.learned_in_a_row(names)
+        capacity = 2 * min(self.config.pairs or len(agents), len(agents) // 2)
+        return disjoint_pairs(overruled(scores, waited, learned, self.config.fairness, capacity), self.config.pairs, method)
+
     def proposal(self, teacher: Profile, student: Profile, round: int) -> Match:
         """The match that these two would have, curriculum included; score and propensity still at their defaults."""
         shares = curriculum(teacher, student) if self.config.curriculum else ()
@@ -145,9 +158,15 @@ class PairwiseMatchmaker(ABC):
 
 def certain(pairs: Sequence[Pair], count: int) -> Array:
     """Propensities [n, n] of a choice that drew nothing: 1 for the chosen, 0 for all others."""
+    return shares([pairs], count)
+
+
+def shares(choices: Sequence[Sequence[Pair]], count: int) -> Array:
+    """Propensities [n, n] as shares of equally likely choices, the one that was made among them."""
     propensity = np.zeros((count, count))
-    for pair in pairs:
-        propensity[pair] = 1.0
+    for pairs in choices:
+        for pair in pairs:
+            propensity[pair] += 1.0 / len(choices)
     return propensity
 
 

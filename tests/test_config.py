@@ -64,6 +64,17 @@ def test_a_file_names_its_own_preset_and_strategy(tmp_path: Path) -> None:
     assert len(load_config(file, preset="quickstart").agents) == 6
 
 
+def test_a_file_that_names_its_strategy_may_change_it(tmp_path: Path) -> None:
+    """What stands beside the strategy in one file is never silently replaced by it; a strategy from the command line replaces both."""
+    file = tmp_path / "federation.toml"
+    file.write_text('strategy = "knexa"\n[matching]\nbandit = "thompson"\n')
+    assert load_config(file).matching.bandit == "thompson"
+    assert load_config(file, strategy="knexa").matching.bandit == load_config(file, sets=["strategy=knexa"]).matching.bandit == "linucb"
+    changed = load_config(strategy="random", sets=["distillation.verify=true"])
+    file.write_text(to_toml(changed))
+    assert load_config(file) == changed
+
+
 def test_a_run_is_called_after_a_strategy_only_if_it_is_that_strategy() -> None:
     """The label in a result never claims the shipped method for settings that differ from it."""
     assert load_config().strategy == "knexa"

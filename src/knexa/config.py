@@ -177,17 +177,19 @@ def load_config(
 ) -> FederationConfig:
     """Resolve a configuration: preset, then ``source``, then the strategy, then ``sets`` ("a.b=value"), then flags.
 
-    ``source``: path of a TOML file, or the name of a preset. A file may name its own ``preset`` and ``strategy``; the arguments
-    win. Without a strategy nothing is overridden, and the run is called ``knexa`` if it equals that strategy, else ``custom``.
-    ``local`` exchanges nothing, so it gets the gradient steps that distillation would have taken: teachers and students share one
-    budget. Raises ConfigurationError with one sentence: the key as written, what was found, what is allowed.
+    ``source``: path of a TOML file, or the name of a preset. A file may name its own ``preset`` and ``strategy``; what else it
+    says is said about that strategy, and holds. The arguments win over both. Without a strategy nothing is overridden, and the
+    run is called ``knexa`` if it equals that strategy, else ``custom``. ``local`` exchanges nothing, so it gets the gradient
+    steps that distillation would have taken: teachers and students share one budget. Raises ConfigurationError with one
+    sentence: the key as written, what was found, what is allowed.
     """
     if source is not None and str(source) in preset_names() and not Path(source).exists():
         source, preset = None, preset or str(source)
     file = file_layer(Path(source)) if source is not None else Layer("file")
     own = file.data.pop("preset", DEFAULT_PRESET)
     preset = _known("--preset" if preset else f"{file.label} preset", preset or own, preset_names())
-    base = [Layer(f"preset {preset}: key", read_preset(preset)), file]
+    shipped_as = Layer(f"preset {preset}: key", read_preset(preset))
+    base = [shipped_as, file]
     top = set_layers(sets)
     top += [Layer(f"--{key}", {key: value}, keyed=False) for key, value in (("rounds", rounds), ("seed", seed)) if value is not None]
 
@@ -198,7 +200,10 @@ def load_config(
         return config.model_copy(
             update={"strategy": "knexa" if config == shipped.model_copy(update={"strategy": config.strategy}) else CUSTOM}
         )
-    return _with_strategy(_known("--strategy" if strategy else f"{file.label} strategy", named, tuple(STRATEGIES)), base, top)
+    name = _known("--strategy" if strategy else f"{file.label} strategy", named, tuple(STRATEGIES))
+    if strategy is None and "strategy" not in merge(top):
+        return _with_strategy(name, [shipped_as], [file, *top])
+    return _with_strategy(name, base, top)
 
 
 def to_toml(config: FederationConfig) -> str:
@@ -212,8 +217,8 @@ def exchange_share(config: FederationConfig) -> float:
     return min(config.matching.pairs or most, most) / len(config.agents)
 
 
-def _with_strategy(name: str, base: Sequence[Layer], top: Sequence[Layer]) -> FederationConfig:
-    config = _resolve([*base, *_strategy_layers(name), *top, Layer("--strategy", {"strategy": name}, keyed=False)])
+def _with_strategy(name: str, below: Sequence[Layer], above: Sequence[Layer]) -> FederationConfig:
+    config = _resolve([*below, *_strategy_layers(name), *above, Layer("--strategy", {"strategy": name}, keyed=False)])
     return _with_local_budget(config) if name == "local" else config
 
 

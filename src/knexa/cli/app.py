@@ -98,6 +98,26 @@ def report(folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help=
     typer.echo(write_report(folders))
 
 
+@app.command(
+    epilog="Examples:  \n\n"
+    "knexa replay runs/comparison/random/seed-* --matchmaker knexa  \n"
+    "knexa replay runs/random-seed0-1 --matchmaker knexa --set matching.context=concat  \n\n"
+    "The log must come from a matchmaker that draws: strategy random, or matching.bandit=thompson."
+)
+def replay(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="run folders of one federation, such as several seeds")],
+    matchmaker: Annotated[str, typer.Option(metavar="NAME", help="who chooses instead: a built-in matchmaker or module:object")] = "knexa",
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="its settings, such as matching.context=concat")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What another matchmaker would have chosen on logged runs, and what its choices would have earned, with intervals."""
+    from knexa.cli.replay import show_replay
+
+    show_replay(folders, matchmaker, tuple(sets or ()), as_json=as_json)
+
+
 @app.command(epilog="Example:  \n\nknexa new clinics && knexa run clinics/federation.toml")
 def new(name: Annotated[Path, typer.Argument(metavar="NAME", help="folder to make")]) -> None:
     """Write a commented federation.toml and a matchmaker.py to edit; never overwrites."""

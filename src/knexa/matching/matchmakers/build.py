@@ -5,14 +5,17 @@ from __future__ import annotations
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.errors import ConfigurationError
 from knexa.matching.matchmakers.baselines import HeuristicMatchmaker, LocalMatchmaker, OracleMatchmaker, RandomMatchmaker
-from knexa.matching.matchmakers.contract import Matchmaker, Trial
+from knexa.matching.matchmakers.contract import Trial
 from knexa.matching.matchmakers.knexa import KnexaMatchmaker
+from knexa.matching.matchmakers.pairwise import PairwiseMatchmaker
 from knexa.matching.matchmakers.plugged import load_plugin
 
 MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
 
 
-def build_matchmaker(config: MatchingConfig, reward: RewardConfig, rounds: int, seed: int, trial: Trial | None = None) -> Matchmaker:
+def build_matchmaker(
+    config: MatchingConfig, reward: RewardConfig, rounds: int, seed: int, trial: Trial | None = None
+) -> PairwiseMatchmaker:
     """The matchmaker that ``config.matchmaker`` names. ``trial`` is needed by the oracle alone, and only a simulation has one.
 
     Raises ConfigurationError for an unknown name, a ``module:object`` that cannot be used, or an oracle without a trial.

@@ -80,14 +80,23 @@ class PairwiseMatchmaker(ABC):
 
     def match(self, profiles: Mapping[str, Profile], round: int) -> list[Match]:
         agents = [profiles[name] for name in sorted(profiles)]
-        self._candidates = ()
         if len(agents) < 2:
+            self._candidates = ()
             return []
-        self.history.see([agent.agent for agent in agents], round)
-        X = contexts(self.config.context, agents, self.history, round, self.rounds)
-        decision = self.choose(agents, X, round)
-        self._candidates = _candidates(agents, X, decision)
+        X, decision = self._decide(agents, round)
         return [self._opened(agents, X, decision, round, pair) for pair in decision.pairs]
+
+    def observe(self, profiles: Mapping[str, Profile], round: int, taken: Sequence[Match]) -> None:
+        """Decide as :meth:`match` would, but go on with ``taken``, which another matchmaker chose: for replay of its log.
+
+        What this one would have done stands in :attr:`candidates`; it learns from the outcomes of ``taken``.
+        """
+        agents = [profiles[name] for name in sorted(profiles)]
+        X, _ = self._decide(agents, round)
+        place = {agent.agent: position for position, agent in enumerate(agents)}
+        for match in taken:
+            self._open[match.match_id] = (match, X[place[match.teacher], place[match.student]].copy())
+            self.history.meet(match)
 
     def learn(self, outcome: Outcome) -> Reward | None:
         if outcome.match_id not in self._open:
@@ -135,6 +144,14 @@ class PairwiseMatchmaker(ABC):
         """The match that these two would have, curriculum included; score and propensity still at their defaults."""
         shares = curriculum(teacher, student) if self.config.curriculum else ()
         return Match(f"r{round}-{teacher.agent}-{student.agent}", round, teacher.agent, student.agent, curriculum=shares)
+
+    def _decide(self, agents: Sequence[Profile], round: int) -> tuple[Array, Decision]:
+        """Contexts [n, n, d] of at least two agents, and what is chosen by them."""
+        self.history.see([agent.agent for agent in agents], round)
+        X = contexts(self.config.context, agents, self.history, round, self.rounds)
+        decision = self.choose(agents, X, round)
+        self._candidates = _candidates(agents, X, decision)
+        return X, decision
 
     def _opened(self, agents: Sequence[Profile], X: Array, decision: Decision, round: int, pair: Pair) -> Match:
         draft = self.proposal(agents[pair[0]], agents[pair[1]], round)

@@ -73,6 +73,9 @@ class ArithmeticWorkplace:
     def save(self, agent: str, state: bytes, folder: Path) -> None:
         (folder / "competence.json").write_bytes(state)
 
+    def close(self) -> None:
+        """It starts nothing."""
+
 
 class FailingWorkplace(ArithmeticWorkplace):
     """Breaks in various ways while agent-2 trains in round 2."""

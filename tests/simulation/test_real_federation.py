@@ -1,5 +1,6 @@
 """A whole federation of real tiny models: the promises of the simulator where everything is real."""
 
+import os
 import subprocess
 import sys
 import time
@@ -76,6 +77,13 @@ def test_the_oracle_takes_the_pair_that_pays_most_when_tried(tmp_path: Path) -> 
         assert len(tried) == 2
         assert match["score"] == max(tried)
         assert rewards[match["match_id"]] == pytest.approx(match["score"], abs=1e-12)
+
+
+def test_a_finished_run_leaves_no_process_behind(serial: Path) -> None:
+    """The serial engine works in this process, whose sandboxes it must end."""
+    left = subprocess.run(["ps", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False).stdout
+    assert "bwrap" not in left
+    assert "sandbox" not in left
 
 
 def test_a_run_holds_everything_that_is_promised(serial: Path) -> None:

@@ -46,6 +46,9 @@ class Workplace(Protocol):
     def save(self, agent: str, state: bytes, folder: Path) -> None:
         """Write the adapter in ``state`` to ``folder``, in PEFT's format."""
 
+    def close(self) -> None:
+        """End what it has started. Not called in a worker, which is ended with all that it started."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

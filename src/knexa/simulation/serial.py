@@ -25,7 +25,7 @@ class Serial:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     def close(self) -> None:
-        """Nothing to stop: a job runs in the caller's own thread."""
+        self._workplace.close()
 
 
 class _Deferred:

@@ -77,6 +77,14 @@ class ArithmeticWorkplace:
         """It starts nothing."""
 
 
+class PacedWorkplace(ArithmeticWorkplace):
+    """agent-3 works three times as long as agent-1."""
+
+    def perform(self, agent: str, work: Work, state: bytes, round: int) -> tuple[Result, bytes]:
+        time.sleep(0.03 * int(agent.removeprefix("agent-")))
+        return super().perform(agent, work, state, round)
+
+
 class FailingWorkplace(ArithmeticWorkplace):
     """Breaks in various ways while agent-2 trains in round 2."""
 
@@ -122,6 +130,10 @@ def create(config: FederationConfig) -> ArithmeticWorkplace:
 
 def create_slow(config: FederationConfig) -> ArithmeticWorkplace:
     return ArithmeticWorkplace(config, seconds=0.05)
+
+
+def create_paced(config: FederationConfig) -> ArithmeticWorkplace:
+    return PacedWorkplace(config)
 
 
 def create_stuck(config: FederationConfig) -> ArithmeticWorkplace:

@@ -90,7 +90,9 @@ class MatchingConfig(Section):
     pairing: Literal["greedy", "optimal"] = "optimal"
     pairs: int | None = Field(None, ge=1, description="most pairs a round; None = as many as fit")
     fairness: int | None = Field(
-        None, ge=1, description="most rounds in a row without a partner, and most exchanges in a row as student; None = no bound"
+        None,
+        ge=1,
+        description="most rounds without a partner, and most exchanges as student, in a row; None = no bound. Not for a module:object",
     )
     exploration: float = Field(0.5, ge=0, description="beta of LinUCB; standard deviations of a Thompson draw")
     schedule: Literal["constant", "sqrt"] = Field("constant", description="how exploration changes; sqrt: divided by the root of the round")

@@ -69,6 +69,14 @@ def test_estimates_find_what_another_matchmaker_would_have_earned(random_log: Pa
     assert found.difference.mean == pytest.approx(found.doubly_robust.mean - found.logged.mean)
 
 
+def test_an_exchange_that_came_to_nothing_earned_nothing(random_log: Path, tmp_path: Path) -> None:
+    """No outcome is a reward of 0 and a failure that the replayed matchmaker remembers, not an exchange that never was."""
+    events = [json.loads(line) for line in (random_log / "events.jsonl").read_text().splitlines()]
+    silent = write(tmp_path / "silent", configured(), [event for event in events if event["kind"] != "outcome"])
+    found = replay([silent], "heuristic")
+    assert (found.logged.mean, found.inverse_propensity.mean, found.exchanges) == (0.0, 0.0, 1200)
+
+
 def test_the_reward_model_narrows_the_interval(random_log: Path) -> None:
     """That is what it is for: without it every round in which the choices disagree counts as 0."""
     found = replay([random_log], "heuristic")

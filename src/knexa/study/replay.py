@@ -114,6 +114,9 @@ def _judged(folder: Path, name: str, sets: Sequence[str]) -> list[_Judged]:
         judged.append(_judgement(one, wanted, earned))
         for outcome in one.outcomes:
             other.learn(outcome)
+        for match in one.matches:
+            if match.match_id not in earned:
+                other.fail(match.match_id)
     return judged
 
 

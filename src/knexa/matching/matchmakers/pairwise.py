@@ -142,8 +142,8 @@ class PairwiseMatchmaker(ABC):
 
     def proposal(self, teacher: Profile, student: Profile, round: int) -> Match:
         """The match that these two would have, curriculum included; score and propensity still at their defaults."""
-        shares = curriculum(teacher, student) if self.config.curriculum else ()
-        return Match(f"r{round}-{teacher.agent}-{student.agent}", round, teacher.agent, student.agent, curriculum=shares)
+        spread = curriculum(teacher, student) if self.config.curriculum else ()
+        return Match(f"r{round}-{teacher.agent}-{student.agent}", round, teacher.agent, student.agent, curriculum=spread)
 
     def _decide(self, agents: Sequence[Profile], round: int) -> tuple[Array, Decision]:
         """Contexts [n, n, d] of at least two agents, and what is chosen by them."""

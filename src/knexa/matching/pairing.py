@@ -7,9 +7,9 @@ Each unordered pair enters with its better direction.
 - ``greedy`` (Alg. 1): sort by score, take while both agents are free. Where few pairs are
   admissible it may find fewer pairs than there could be.
 - ``optimal``: among the largest sets of disjoint pairs, one with the greatest total. Exact up to :data:`EXACT_AGENTS`
-  agents, as an integer program (HiGHS). Beyond, the assignment relaxation with its cycles split into pairs, or greedy
-  where that totals more; up to :data:`REFINED_AGENTS` agents, the integer program over each agent's best partners improves on
-  both (``benchmarks/pairing_quality.py``: within a fraction of a percent of the exact optimum).
+  agents (Edmonds' blossom algorithm, by rustworkx). Beyond, the assignment relaxation with its cycles split into pairs, or greedy
+  where that totals more, and then swaps of partners between pairs for as long as one gains
+  (``benchmarks/pairing_quality.py``: within a fraction of a percent of the exact optimum).
 """
 
 from __future__ import annotations
@@ -17,23 +17,16 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import rustworkx
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import Bounds, LinearConstraint, linear_sum_assignment, milp
-from scipy.sparse import csr_array
+from scipy.optimize import linear_sum_assignment
 
 Pair = tuple[int, int]
 
 #: Up to this many agents ``optimal`` is exact.
-EXACT_AGENTS = 40
+EXACT_AGENTS = 200
 
-#: Up to this many agents ``optimal`` weighs each agent's :data:`BEST_PARTNERS` best partners by an integer program.
-REFINED_AGENTS = 400
-BEST_PARTNERS = 16
-
-#: Ends the search for the last fraction of a percent after as many branches on any machine, as a time limit would not.
-_MOST_BRANCHES = 2000
-
-_SOLVER_SCALE = 1e4  # HiGHS stops at an absolute gap of 1e-6: on weights spread over 1e4 that is 1e-10 of the spread
+_WHOLE = 1e9  # the blossom algorithm wants whole weights: rounding to a billionth of their spread costs no more than that
 
 
 def disjoint_pairs(scores: ArrayLike, limit: int | None = None, method: Literal["greedy", "optimal"] = "greedy") -> list[Pair]:
@@ -87,56 +80,58 @@ def _greedy(weights: NDArray[np.float64], most: int) -> list[Pair]:
 
 
 def _optimal(weights: NDArray[np.float64], most: int) -> list[Pair]:
-    if len(weights) > EXACT_AGENTS:
-        chosen = _split_assignment(weights, most)
-        return _refined(weights, chosen) if len(weights) <= REFINED_AGENTS else chosen
-    for count in range(most, 0, -1):
-        chosen = _integer_program(weights, np.isfinite(weights), count)
-        if chosen:
-            return chosen
-    return []
+    if len(weights) <= EXACT_AGENTS:
+        return _exact(weights, most)
+    return _swapped(weights, _split_assignment(weights, most))
 
 
-def _refined(weights: NDArray[np.float64], known: list[Pair]) -> list[Pair]:
-    """As many pairs as ``known``, of at least its total, out of each agent's best partners and ``known`` itself."""
-    values = np.where(np.isnan(weights), -np.inf, weights)
-    partners = np.argsort(-values, axis=1, kind="stable")[:, :BEST_PARTNERS]
-    promising = np.zeros(weights.shape, dtype=bool)
-    np.put_along_axis(promising, partners, True, axis=1)
-    for pair in known:
-        promising[pair] = True
-    found = _integer_program(weights, (promising | promising.T) & np.isfinite(weights), len(known), branches=_MOST_BRANCHES)
-    return max(known, found, key=lambda pairs: _total(pairs, weights)) if found else known
+def _exact(weights: NDArray[np.float64], most: int) -> list[Pair]:
+    """The greatest total among the largest sets of at most ``most`` disjoint pairs.
+
+    A limit becomes agents that do not exist: n - 2·most of them, each a partner for anybody, worth nothing. A largest matching
+    uses them all, so it has room for ``most`` real pairs and no more.
+    """
+    agents = len(weights)
+    rows, columns = np.nonzero(np.triu(~np.isnan(weights), 1))
+    values = weights[rows, columns]
+    spread = float(values.max() - values.min()) or 1.0
+    whole = np.rint((values - values.min()) / spread * _WHOLE).astype(np.int64)
+    edges = list(zip(rows.tolist(), columns.tolist(), whole.tolist(), strict=True))
+    nobodies = range(agents, agents + agents - 2 * most)
+    edges += [(agent, nobody, 0) for nobody in nobodies for agent in range(agents)]
+    graph: rustworkx.PyGraph[None, int] = rustworkx.PyGraph()
+    graph.add_nodes_from([None] * (agents + len(nobodies)))
+    graph.add_edges_from(edges)
+    found = rustworkx.max_weight_matching(graph, max_cardinality=True, weight_fn=int)
+    return [(min(pair), max(pair)) for pair in found if max(pair) < agents]
 
 
 def _total(pairs: list[Pair], weights: NDArray[np.float64]) -> float:
     return float(sum(weights[pair] for pair in pairs))
 
 
-def _integer_program(weights: NDArray[np.float64], allowed: NDArray[np.bool_], count: int, branches: int | None = None) -> list[Pair]:
-    """Exactly ``count`` disjoint ``allowed`` pairs of greatest total; empty if there are not that many, or none after ``branches``.
-
-    maximise Σ w_e x_e with x_e in {0, 1}, Σ x_e = count, and Σ of the x_e at each agent at most 1.
-    """
-    rows, columns = np.nonzero(np.triu(allowed, 1))
-    edges, agents = len(rows), len(weights)
-    variable = np.arange(edges)
-    places = (np.concatenate([rows, columns, np.full(edges, agents)]), np.concatenate([variable, variable, variable]))
-    incidence = csr_array((np.ones(3 * edges), places), shape=(agents + 1, edges))
-    at_least, at_most = np.append(np.zeros(agents), count), np.append(np.ones(agents), count)
-    values = weights[rows, columns]
-    spread = float(values.max() - values.min()) or 1.0
-    solution = milp(
-        -(values - values.max()) / spread * _SOLVER_SCALE,
-        constraints=LinearConstraint(incidence, at_least, at_most),
-        integrality=np.ones(edges, dtype=np.int64),
-        bounds=Bounds(0, 1),
-        options={"mip_rel_gap": 0.0} if branches is None else {"mip_rel_gap": 0.0, "node_limit": branches},
-    )
-    if solution.x is None:
-        return []
-    taken = solution.x > 0.5
-    return list(zip(rows[taken].tolist(), columns[taken].tolist(), strict=True))
+def _swapped(weights: NDArray[np.float64], pairs: list[Pair]) -> list[Pair]:
+    """``pairs`` after two pairs at a time exchanged partners, the greatest gains first, until no exchange gains."""
+    chosen = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    values = np.where(np.isnan(weights), -np.inf, weights)
+    tolerance = 1e-12 * float(np.nanmax(weights) - np.nanmin(weights))
+    while True:
+        first, second = chosen.T
+        own = values[first, second]
+        crossed = values[np.ix_(first, second)]
+        straight = values[np.ix_(first, first)] + values[np.ix_(second, second)]
+        gain = np.triu(np.maximum(straight, crossed + crossed.T) - own[:, None] - own[None, :], 1)
+        one, other = np.nonzero(gain > tolerance)
+        if len(one) == 0:
+            return [(min(i, j), max(i, j)) for i, j in chosen.tolist()]
+        is_straight = straight >= crossed + crossed.T
+        free = np.ones(len(chosen), dtype=bool)
+        for best in np.argsort(-gain[one, other], kind="stable").tolist():
+            p, q = int(one[best]), int(other[best])
+            if free[p] and free[q]:
+                free[p] = free[q] = False
+                (a, b), (c, d) = chosen[p].tolist(), chosen[q].tolist()
+                chosen[p], chosen[q] = ((a, c), (b, d)) if is_straight[p, q] else ((a, d), (c, b))
 
 
 def _split_assignment(weights: NDArray[np.float64], most: int) -> list[Pair]:

@@ -14,7 +14,7 @@ All features lie in [-1, 1], so that one ridge λ and one exploration β fit the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,9 @@ from knexa.matching.profile import CATEGORY_COUNT, FAMILIES, METRIC_BOUND, METRI
 
 Array = NDArray[np.float64]
 Kind = Literal["concat", "gap"]
+
+#: From the agents of a round (sorted by name), the history, the round (from 1) and the number of rounds to X[n, n, d].
+Describe = Callable[[Sequence[Profile], History, int, int], Array]
 
 #: A cross-entropy of this many nats a token, or more, scales to 1: about that of a model that knows nothing.
 _LOSS_UNIT = 5.0
@@ -96,7 +99,7 @@ def contexts(kind: Kind, agents: Sequence[Profile], history: History, round: int
 
 def concat(agents: Sequence[Profile]) -> Array:
     """The paper's context, [n, n, 64]: 32 scaled numbers of the teacher, then 32 of the student."""
-    profiles = np.array([_scaled(agent) for agent in agents])
+    profiles = np.array([scaled(agent) for agent in agents])
     count, width = profiles.shape
     teacher = np.broadcast_to(profiles[:, None, :], (count, count, width))
     student = np.broadcast_to(profiles[None, :, :], (count, count, width))
@@ -172,7 +175,7 @@ def _strength(agents: Sequence[Profile]) -> Array:
     return probe.mean(axis=1) if probe.any() else np.array([agent.metric("pass@1") for agent in agents])
 
 
-def _scaled(agent: Profile) -> list[float]:
+def scaled(agent: Profile) -> list[float]:
     """The paper's 32 numbers, each brought to [-1, 1]: perplexity by its logarithm, losses by their unit, shares as they are."""
     metrics = [_scaled_metric(name, value) for name, value in zip(METRICS, agent.metrics, strict=True)]
     return [*agent.family, *metrics, *agent.histogram]

@@ -9,7 +9,7 @@ import numpy as np
 
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.matching.bandits import LinearBandit, LinUCB, ThompsonSampling
-from knexa.matching.context import features, prior
+from knexa.matching.context import Describe, features, prior
 from knexa.matching.match import Outcome
 from knexa.matching.matchmakers.pairwise import PROPENSITY_DRAWS, Array, Decision, PairwiseMatchmaker, shares
 from knexa.matching.profile import Profile
@@ -23,9 +23,19 @@ class KnexaMatchmaker(PairwiseMatchmaker):
     that the first rounds are not wasted; rewards overrule it. With ``concat`` it starts from zero, as in the paper.
     """
 
-    def __init__(self, config: MatchingConfig, reward: RewardConfig, rounds: int, seed: int) -> None:
-        self.bandit = _bandit(config, seed)
-        super().__init__(config, reward, rounds, learner=_FromRewards(self.bandit))
+    def __init__(
+        self,
+        config: MatchingConfig,
+        reward: RewardConfig,
+        rounds: int,
+        seed: int,
+        *,
+        bandit: LinearBandit | None = None,
+        describe: Describe | None = None,
+    ) -> None:
+        """``bandit`` and ``describe``, given together, replace those that ``config`` names."""
+        self.bandit = bandit or _bandit(config, seed)
+        super().__init__(config, reward, rounds, learner=_FromRewards(self.bandit), describe=describe)
 
     def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
         """The propensities of a bandit that draws are shares of :data:`PROPENSITY_DRAWS` draws, the one that chose among them."""

@@ -11,13 +11,14 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knexa.config import MatchingConfig, RewardConfig
-from knexa.matching.context import contexts
+from knexa.matching.context import Describe, contexts
 from knexa.matching.curriculum import curriculum
 from knexa.matching.fairness import overruled
 from knexa.matching.history import History
@@ -62,9 +63,18 @@ class Learner(Protocol):
 class PairwiseMatchmaker(ABC):
     """A Matchmaker whose subclass implements :meth:`choose`, and gives a ``learner`` if it has one."""
 
-    def __init__(self, config: MatchingConfig, reward: RewardConfig, rounds: int, learner: Learner | None = None) -> None:
+    def __init__(
+        self,
+        config: MatchingConfig,
+        reward: RewardConfig,
+        rounds: int,
+        learner: Learner | None = None,
+        describe: Describe | None = None,
+    ) -> None:
+        """``describe``: contexts of another kind than ``config.context`` names."""
         self.config, self.reward, self.rounds = config, reward, rounds
         self.history = History()
+        self._describe = describe or partial(contexts, config.context)
         self._learner = learner
         self._scale = RewardScale(reward.clip)
         self._open: dict[str, tuple[Match, Array]] = {}
@@ -148,7 +158,7 @@ class PairwiseMatchmaker(ABC):
     def _decide(self, agents: Sequence[Profile], round: int) -> tuple[Array, Decision]:
         """Contexts [n, n, d] of at least two agents, and what is chosen by them."""
         self.history.see([agent.agent for agent in agents], round)
-        X = contexts(self.config.context, agents, self.history, round, self.rounds)
+        X = self._describe(agents, self.history, round, self.rounds)
         decision = self.choose(agents, X, round)
         self._candidates = _candidates(agents, X, decision)
         return X, decision

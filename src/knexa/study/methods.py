@@ -1,0 +1,51 @@
+"""The methods that a study compares: every one is a matchmaker as `knexa run` has it, or one with another bandit or context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from knexa.config import MatchingConfig, RewardConfig
+from knexa.matching import Match, build_matchmaker
+from knexa.matching.matchmakers.pairwise import PairwiseMatchmaker
+from knexa.study.worlds.world import World
+
+#: Eq. 3 without the price of bytes, which a synthetic exchange does not have.
+REWARD = RewardConfig(delta=0.0)
+
+#: Builds a method's matchmaker for a world, a number of rounds and a seed.
+Method = Callable[[World, int, int], PairwiseMatchmaker]
+
+
+def _configured(**settings: object) -> Method:
+    """The matchmaker of `knexa run` with these ``matching.*`` settings; no curriculum, since a synthetic exchange has no prompts."""
+
+    def build(world: World, rounds: int, seed: int) -> PairwiseMatchmaker:
+        config = MatchingConfig.model_validate({"curriculum": False, "log_candidates": False, **settings, "pairs": world.limit})
+        return build_matchmaker(config, REWARD, rounds, seed, _truth(world))
+
+    return build
+
+
+def _truth(world: World) -> Callable[[Sequence[Match]], list[float]]:
+    """What the oracle may ask: the noiseless worth of matches in the present state."""
+    place = {name: position for position, name in enumerate(world.names)}
+
+    def trial(matches: Sequence[Match]) -> list[float]:
+        worth = world.worth()
+        return [float(worth[place[match.teacher], place[match.student]]) for match in matches]
+
+    return trial
+
+
+#: By the name that tables and rows use.
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "random": _configured(matchmaker="random"),
+        "hetero-greedy": _configured(matchmaker="heuristic"),
+        "linucb-concat": _configured(context="concat", pairing="greedy", exploration=1.0),
+        "linucb-gap": _configured(context="gap"),
+        "thompson-gap": _configured(context="gap", bandit="thompson"),
+        "oracle": _configured(matchmaker="oracle"),
+    }
+)

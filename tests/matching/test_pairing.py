@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from knexa.matching import disjoint_pairs
-from knexa.matching.pairing import EXACT_AGENTS
+from knexa.matching.pairing import EXACT_AGENTS, sparse_pairs
 
 numbers = st.floats(-100, 100, allow_subnormal=False)
 squares = st.integers(0, 7).flatmap(lambda n: arrays(np.float64, (n, n), elements=numbers | st.just(math.nan)))
@@ -170,3 +170,63 @@ def test_a_bad_argument_is_named(scores: np.ndarray, limit: int | None, method: 
     """Shape, infinity, limit and method are checked."""
     with pytest.raises(ValueError, match=message):
         disjoint_pairs(scores, limit, method)  # type: ignore[arg-type]
+
+
+def every_edge(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All ordered pairs in a shuffled order: teachers, students, scores."""
+    order = np.random.default_rng(4).permutation(scores.size)
+    teachers, students = np.divmod(order, max(len(scores), 1))
+    return teachers, students, scores[teachers, students]
+
+
+@settings(max_examples=100, deadline=None)
+@given(squares, limits, st.sampled_from([np.float32, np.float64]))
+def test_greedy_over_a_list_of_all_pairs_is_greedy_over_all_pairs(scores: np.ndarray, limit: int | None, dtype: type) -> None:
+    """Pairs, directions, ties and order, whatever the order of the list."""
+    given_scores = scores.astype(dtype)
+    assert sparse_pairs(len(scores), *every_edge(given_scores), limit) == disjoint_pairs(given_scores, limit, "greedy")
+
+
+@pytest.mark.parametrize("limit", [None, 40])
+@pytest.mark.parametrize("kind", ["normal", "additive", "tied", "equal", "few"])
+def test_greedy_is_the_same_however_little_is_sorted_at_a_time(kind: str, limit: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Partial sorting, waves and chunks give what sorting everything gives; an odd number of agents."""
+    random = np.random.default_rng(5)
+    scores = {
+        "normal": random.normal(size=(301, 301)),
+        "additive": random.random((301, 1)) + random.random((1, 301)),
+        "tied": random.integers(-2, 3, (301, 301)).astype(float),
+        "equal": np.zeros((301, 301)),
+        "few": np.where(random.random((301, 301)) < 0.003, random.random((301, 301)), np.nan),
+    }[kind]
+    monkeypatch.setattr("knexa.matching.greedy._SAMPLE", 10**9)
+    monkeypatch.setattr("knexa.matching.greedy._FEW", 10**9)
+    whole = disjoint_pairs(scores, limit, "greedy")
+    monkeypatch.setattr("knexa.matching.greedy._SAMPLE", 128)
+    monkeypatch.setattr("knexa.matching.greedy._FEW", 16)
+    monkeypatch.setattr("knexa.matching.greedy._GATHERED", 1000)
+    assert disjoint_pairs(scores, limit, "greedy") == whole
+    assert sparse_pairs(301, *every_edge(scores), limit) == whole
+
+
+def test_a_list_without_admissible_edges_gives_no_pairs() -> None:
+    """No edges, NaN, and agents paired with themselves."""
+    assert sparse_pairs(0, [], [], []) == []
+    assert sparse_pairs(3, [], [], []) == []
+    assert sparse_pairs(3, [0, 1, 2], [1, 2, 2], [math.nan, math.nan, 5.0]) == []
+
+
+@pytest.mark.parametrize(
+    ("edges", "limit", "message"),
+    [
+        (([0, 1], [1], [1.0, 2.0]), None, "one length"),
+        (([0], [3], [1.0]), None, "positions from 0 to 2"),
+        (([-1], [2], [1.0]), None, "positions from 0 to 2"),
+        (([0], [1], [math.inf]), None, "finite"),
+        (([0], [1], [1.0]), -1, "limit"),
+    ],
+)
+def test_a_bad_list_of_edges_is_named(edges: tuple[list[int], list[int], list[float]], limit: int | None, message: str) -> None:
+    """Lengths, positions, infinity and the limit are checked."""
+    with pytest.raises(ValueError, match=message):
+        sparse_pairs(3, *edges, limit)

@@ -4,8 +4,8 @@ Both methods choose as many pairs as the limit and the admissible pairs allow: a
 score is negative, for scores are relative (z-scored rewards), and a round spent alone teaches the bandit nothing.
 Each unordered pair enters with its better direction.
 
-- ``greedy`` (Alg. 1): sort by score, take while both agents are free. Where few pairs are
-  admissible it may find fewer pairs than there could be.
+- ``greedy`` (Alg. 1): sort by score, take while both agents are free (``greedy``, fast for thousands of agents). Where few
+  pairs are admissible it may find fewer pairs than there could be.
 - ``optimal``: among the largest sets of disjoint pairs, one with the greatest total. Exact up to :data:`EXACT_AGENTS`
   agents (Edmonds' blossom algorithm, by rustworkx). Beyond, the assignment relaxation with its cycles split into pairs, or greedy
   where that totals more, and then swaps of partners between pairs for as long as one gains
@@ -21,7 +21,9 @@ import rustworkx
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-Pair = tuple[int, int]
+from knexa.matching.greedy import Pair, greedy_pairs, sparse_pairs
+
+__all__ = ["EXACT_AGENTS", "Pair", "disjoint_pairs", "sparse_pairs"]
 
 #: Up to this many agents ``optimal`` is exact.
 EXACT_AGENTS = 200
@@ -66,17 +68,7 @@ def _best_first(weights: NDArray[np.float64], pairs: list[Pair]) -> list[Pair]:
 
 
 def _greedy(weights: NDArray[np.float64], most: int) -> list[Pair]:
-    rows, columns = np.nonzero(np.triu(~np.isnan(weights), 1))
-    order = np.argsort(-weights[rows, columns], kind="stable")
-    free = np.ones(len(weights), dtype=bool)
-    chosen: list[Pair] = []
-    for i, j in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
-        if len(chosen) == most:
-            break
-        if free[i] and free[j]:
-            free[i] = free[j] = False
-            chosen.append((i, j))
-    return chosen
+    return greedy_pairs(np.where(np.triu(~np.isnan(weights), 1), weights, -np.inf), most)
 
 
 def _optimal(weights: NDArray[np.float64], most: int) -> list[Pair]:

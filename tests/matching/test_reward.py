@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from knexa.errors import PeerError
 from knexa.matching import Outcome
-from knexa.matching.reward import EPSILON, RewardScale, raw_reward
+from knexa.matching.reward import EPSILON, LARGEST_Z, WINDOW, MomentScale, RewardScale, RobustScale, raw_reward
 
 OUTCOME = Outcome("r1-a-b", 2.0, 1.5, 3.0, 2.0, 0.1, 0.2, bytes=2048, texts=10, kept=7, accepted=True)
 
@@ -46,9 +46,9 @@ def test_a_negative_size_is_the_students_error() -> None:
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=50), st.floats(0.1, 3))
-def test_the_scale_is_the_z_score_of_all_clipped_rewards_so_far(raws: list[float], clip: float) -> None:
+def test_the_moment_scale_is_the_z_score_of_all_clipped_rewards_so_far(raws: list[float], clip: float) -> None:
     """Welford's running moments equal those computed at once."""
-    scale = RewardScale(clip)
+    scale = MomentScale(clip)
     scaled = [scale.scale(raw) for raw in raws]
     clipped = np.clip(raws, -clip, clip)
     assert [one for one, _ in scaled] == list(clipped)
@@ -56,16 +56,21 @@ def test_the_scale_is_the_z_score_of_all_clipped_rewards_so_far(raws: list[float
     assert scaled[-1][1] == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-def test_equal_rewards_score_zero() -> None:
+SCALES = pytest.mark.parametrize("kind", [MomentScale, RobustScale])
+
+
+@SCALES
+def test_equal_rewards_score_zero(kind: type[RewardScale]) -> None:
     """ε keeps 0/0 away: with nothing to tell apart there is nothing to learn."""
-    scale = RewardScale(1.0)
+    scale = kind(1.0)
     assert [scale.scale(0.25)[1] for _ in range(4)] == [0.0] * 4
 
 
+@SCALES
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_a_reward_that_is_not_finite_leaves_the_moments_alone(bad: float) -> None:
+def test_a_reward_that_is_not_finite_leaves_the_scale_alone(bad: float, kind: type[RewardScale]) -> None:
     """Refused, and the state is what it was."""
-    scale = RewardScale(1.0)
+    scale = kind(1.0)
     scale.scale(0.5)
     before = scale.state()
     with pytest.raises(ValueError, match="finite"):
@@ -73,13 +78,49 @@ def test_a_reward_that_is_not_finite_leaves_the_moments_alone(bad: float) -> Non
     assert scale.state() == before
 
 
-def test_a_restored_scale_continues_to_the_bit() -> None:
+@SCALES
+def test_a_restored_scale_continues_to_the_bit(kind: type[RewardScale]) -> None:
     """State goes through JSON exactly."""
     random = np.random.default_rng(0).normal(size=20).tolist()
-    whole, half = RewardScale(1.0), RewardScale(1.0)
+    whole, half = kind(1.0), kind(1.0)
     expected = [whole.scale(raw) for raw in random]
     for raw in random[:7]:
         half.scale(raw)
-    resumed = RewardScale(1.0)
+    resumed = kind(1.0)
     resumed.restore(json.loads(json.dumps(half.state())))
     assert [resumed.scale(raw) for raw in random[7:]] == expected[7:]
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=40))
+def test_the_robust_scale_measures_from_the_median_in_deviations(raws: list[float]) -> None:
+    """z = (r − median) / (MAD / 0.6745), within ±LARGEST_Z."""
+    scale = RobustScale(1.0)
+    z = [scale.scale(raw)[1] for raw in raws][-1]
+    middle = np.median(raws)
+    deviation = np.median(np.abs(np.array(raws) - middle)) / 0.6745
+    assert z == pytest.approx(np.clip((raws[-1] - middle) / (deviation + EPSILON), -LARGEST_Z, LARGEST_Z), rel=1e-6, abs=1e-6)
+
+
+def test_a_late_outlier_wrecks_the_moments_and_not_the_robust_scale() -> None:
+    """After one reward of the clip's size, what was one deviation is still about one, not a quarter."""
+    usual = np.random.default_rng(1).normal(0.0, 0.02, 100).tolist()
+    after = {}
+    for kind in (MomentScale, RobustScale):
+        scale = kind(1.0)
+        for raw in [*usual, 1.0]:
+            scale.scale(raw)
+        after[kind] = scale.scale(0.02)[1]
+    assert after[RobustScale] == pytest.approx(1.0, abs=0.25)
+    assert after[MomentScale] < 0.5
+
+
+def test_the_robust_scale_forgets_what_is_older_than_its_window() -> None:
+    """Rewards of another size a long time ago do not count any more, and the state does not grow."""
+    old, fresh = RobustScale(1.0), RobustScale(1.0)
+    rewards = np.random.default_rng(2).normal(0.0, 0.1, WINDOW + 1).tolist()
+    for raw in [0.9] * 20 + rewards:
+        old.scale(raw)
+    for raw in rewards:
+        fresh.scale(raw)
+    assert old.state() == fresh.state()
+    assert len(old.state()["seen"]) == WINDOW

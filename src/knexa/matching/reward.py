@@ -1,11 +1,20 @@
-"""What an exchange was worth, Eq. 3: r = γ (L_pre − L_post) − δ · KB, then clipped, then z-scored by running moments."""
+"""What an exchange was worth, Eq. 3: r = γ (L_pre − L_post) − δ · KB, then clipped, then z-scored.
+
+The paper z-scores by the running mean and deviation (``moments``). One late outlier, of the clip's size where rewards are a
+fiftieth of it, widens that deviation for good, and every later reward looks like nothing. Ours (``robust``, the default) takes the
+median and the median absolute deviation of the last :data:`WINDOW` rewards, which fewer than half of them cannot move far, and
+bounds z as well.
+"""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, final
+
+import numpy as np
 
 from knexa.errors import PeerError
 from knexa.matching.match import Outcome
@@ -47,29 +56,82 @@ def raw_reward(outcome: Outcome, gamma: float, delta: float, measure: Measure) -
     return gamma * drop - delta * (outcome.bytes / BYTES_PER_KB)
 
 
-class RewardScale:
-    """Clips rewards and z-scores them by mean and deviation of all clipped rewards so far, this one included (Welford).
+#: Rewards that the robust scale looks back on, and the largest z it gives, in deviations.
+WINDOW = 512
+LARGEST_Z = 3.0
 
-    Clipping first bounds what one liar can do to the moments. The first reward has z = 0: nothing to compare it with.
-    """
+#: Median absolute deviation of a normal distribution, in standard deviations.
+_NORMAL_MAD = 0.6745
+
+
+class RewardScale(ABC):
+    """Clips rewards and z-scores them by what was seen so far, this one included. The first has z = 0: nothing to compare it with."""
 
     def __init__(self, clip: float) -> None:
         self._clip = clip
-        self._count, self._mean, self._squares = 0, 0.0, 0.0
 
     def scale(self, raw: float) -> tuple[float, float]:
         """(clipped, z) of ``raw``. Raises ValueError, and changes nothing, if it is not finite."""
         if not math.isfinite(raw):
-            raise ValueError(f"a reward must be a finite number, not {raw}; the running moments were left as they were")
+            raise ValueError(f"a reward must be a finite number, not {raw}; what was seen so far was left as it was")
         clipped = min(max(raw, -self._clip), self._clip)
+        return clipped, self._z(clipped)
+
+    @abstractmethod
+    def _z(self, clipped: float) -> float:
+        """Take one more reward in, and standardise it."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Any]) -> None: ...
+
+
+@final
+class MomentScale(RewardScale):
+    """The paper's: mean and deviation of all clipped rewards so far (Welford). Clipping bounds what one liar can do to them."""
+
+    def __init__(self, clip: float) -> None:
+        super().__init__(clip)
+        self._count, self._mean, self._squares = 0, 0.0, 0.0
+
+    def _z(self, clipped: float) -> float:
         self._count += 1
         delta = clipped - self._mean
         self._mean += delta / self._count
         self._squares += delta * (clipped - self._mean)
-        return clipped, (clipped - self._mean) / (math.sqrt(self._squares / self._count) + EPSILON)
+        return (clipped - self._mean) / (math.sqrt(self._squares / self._count) + EPSILON)
 
     def state(self) -> dict[str, Any]:
         return {"count": self._count, "mean": self._mean, "squares": self._squares}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._count, self._mean, self._squares = int(state["count"]), float(state["mean"]), float(state["squares"])
+
+
+@final
+class RobustScale(RewardScale):
+    """Median and median absolute deviation of the last :data:`WINDOW` clipped rewards; z within ±:data:`LARGEST_Z`."""
+
+    def __init__(self, clip: float) -> None:
+        super().__init__(clip)
+        self._seen: list[float] = []
+
+    def _z(self, clipped: float) -> float:
+        self._seen = [*self._seen[-WINDOW + 1 :], clipped]
+        seen = np.array(self._seen)
+        middle = float(np.median(seen))
+        deviation = float(np.median(np.abs(seen - middle))) / _NORMAL_MAD
+        return min(max((clipped - middle) / (deviation + EPSILON), -LARGEST_Z), LARGEST_Z)
+
+    def state(self) -> dict[str, Any]:
+        return {"seen": list(self._seen)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._seen = [float(reward) for reward in state["seen"]]
+
+
+def reward_scale(kind: Literal["moments", "robust"], clip: float) -> RewardScale:
+    """The scale that ``reward.scale`` names."""
+    return MomentScale(clip) if kind == "moments" else RobustScale(clip)

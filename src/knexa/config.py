@@ -85,8 +85,12 @@ class MatchingConfig(Section):
     """Phase 2, who teaches whom, and what."""
 
     matchmaker: str = Field("knexa", description="knexa, random, heuristic, local, oracle or module:object")
-    context: Literal["concat", "gap"] = "gap"
-    bandit: Literal["linucb", "thompson"] = "linucb"
+    context: Literal["concat", "gap", "joint"] = Field(
+        "gap", description="what the bandit sees of a pair: both profiles (the paper), what lies between them, or both of these"
+    )
+    bandit: Literal["linucb", "thompson", "kernel"] = Field(
+        "linucb", description="kernel: also learns what is no sum of features, from more rewards"
+    )
     pairing: Literal["greedy", "optimal"] = "optimal"
     pairs: int | None = Field(None, ge=1, description="most pairs a round; None = as many as fit")
     fairness: int | None = Field(
@@ -98,6 +102,7 @@ class MatchingConfig(Section):
     schedule: Literal["constant", "sqrt"] = Field("constant", description="how exploration changes; sqrt: divided by the root of the round")
     ridge: float = Field(1.0, gt=0, description="lambda of the bandit: the weight of its prior")
     discount: float = Field(1.0, gt=0, le=1, description="how much of its evidence the bandit keeps from round to round")
+    trust: bool = Field(True, description="reports that disagree with what others report count less")
     curriculum: bool = Field(True, description="a match also says how the prompt budget is spread over categories")
     probe: bool = Field(True, description="profiles carry the public-probe and coverage blocks (12 + 12 numbers)")
     log_candidates: bool = Field(True, description="log every candidate's context, for replay")
@@ -109,6 +114,9 @@ class RewardConfig(Section):
     gamma: float = Field(1.0, gt=0)
     delta: float = Field(0.001, ge=0, description="price of one kilobyte")
     clip: float = Field(1.0, gt=0, description="rewards are clipped to [-clip, clip] before z-scoring")
+    scale: Literal["moments", "robust"] = Field(
+        "robust", description="z-score by running mean and deviation (the paper), or by median and median absolute deviation"
+    )
     measure: Literal["validation", "probe", "blend"] = "probe"
 
 

@@ -18,7 +18,7 @@ RESET: Final = "<default>"
 
 _PLAIN = {"distillation.verify": False, "distillation.memory": False, "matching.curriculum": False}
 _SHIPPED_TEACHING = {"distillation.verify": RESET, "distillation.memory": RESET, "matching.curriculum": RESET, "matching.probe": RESET}
-_BANDIT = ("matching.bandit", "matching.schedule", "matching.discount")
+_BANDIT = ("matching.bandit", "matching.schedule", "matching.discount", "matching.trust", "reward.scale")
 _SHIPPED_CHOICE = {"matching.matchmaker": "knexa", "matching.context": RESET, "matching.pairing": RESET, **dict.fromkeys(_BANDIT, RESET)}
 _SHIPPED = {**_SHIPPED_CHOICE, **_SHIPPED_TEACHING}
 
@@ -50,6 +50,8 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
                 "matching.discount": 1.0,
                 "matching.pairing": "greedy",
                 "matching.probe": False,
+                "matching.trust": False,
+                "reward.scale": "moments",
                 "reward.measure": "validation",
                 **_PLAIN,
             },

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from knexa.matching import CATEGORY_COUNT, FAMILIES, METRIC_BOUND, Match, Profile, family_block
 from knexa.matching.context import CONCAT_FEATURES, GAP_FEATURES, concat, contexts, divergence, features, gap, prior
+from knexa.matching.curriculum import teaching_value
+from knexa.matching.gaps import TILE
 from knexa.matching.history import History
 from knexa.randomness import stream
 
@@ -153,3 +155,30 @@ def test_without_probes_strength_is_the_local_pass_rate() -> None:
     assert column(agents, "teacher_strength")[:, 0].tolist() == [0.2, 0.7]
     assert column(agents, "student_strength")[0].tolist() == [0.2, 0.7]
     assert len(set(column(agents, "value").ravel().tolist())) == 1
+
+
+def by_hand(teacher: Profile, student: Profile) -> dict[str, float]:
+    """The pair's features over categories, one category at a time."""
+    value = teaching_value(np.array(teacher.probe), np.array(student.probe), np.array(student.coverage))
+    ahead = [t - s for t, s in zip(teacher.probe, student.probe, strict=True)]
+    p, q = np.array(teacher.histogram), np.array(student.histogram)
+    return {
+        "value": min(float(value.sum()) / 3.0, 1.0),
+        "yield": float((value**2).sum() / value.sum()),
+        "lead": min(sum(max(gap, 0.0) for gap in ahead) / 3.0, 1.0),
+        "behind": min(sum(max(-gap, 0.0) for gap in ahead) / 3.0, 1.0),
+        "overlap": float(np.minimum(p, q).sum()),
+        "divergence": float(divergence(np.stack([p, q]))[0, 1]),
+        "same_family": float(teacher.family == student.family),
+    }
+
+
+def test_every_pair_is_described_as_one_by_hand() -> None:
+    """Across the borders of tiles, to 1e-9: value, yield, lead, behind, overlap, divergence, family, and who met."""
+    agents, history = profiles(6, 2 * TILE + 3), History()
+    history.meet(Match("m", 1, "agent-100", "agent-5"))
+    X = gap(agents, history, 3, 10)
+    for t, s in ((0, 1), (1, 0), (TILE - 1, TILE), (2 * TILE + 2, 3), (3, 2 * TILE + 2), (TILE, 2 * TILE)):
+        for name, expected in by_hand(agents[t], agents[s]).items():
+            assert X[t, s, GAP_FEATURES.index(name)] == pytest.approx(expected, abs=1e-9), name
+    np.testing.assert_allclose(X[..., GAP_FEATURES.index("recency")], history.recency([a.agent for a in agents], 3), atol=1e-9)

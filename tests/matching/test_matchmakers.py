@@ -138,13 +138,13 @@ def test_the_reward_reaches_the_bandit_z_scored() -> None:
     matches = matchmaker.match(profiles(1), 1)
     chosen = {(one.teacher, one.student): np.array(one.context) for one in matchmaker.candidates}
     matchmaker.learn(replace(outcome(matches[0]), probe_loss_after=2.0))
-    before = np.array(matchmaker.state()["learner"]["b"])
+    before = np.array(matchmaker.state()["learner"]["bandit"]["b"])
     reward = matchmaker.learn(replace(outcome(matches[1]), probe_loss_after=1.0))
     assert reward is not None
     assert reward.raw == pytest.approx(1.0 - 0.001 * 3000 / 1024)
     assert reward.clipped == 0.05
     assert reward.z > 0
-    change = np.array(matchmaker.state()["learner"]["b"]) - before
+    change = np.array(matchmaker.state()["learner"]["bandit"]["b"]) - before
     np.testing.assert_allclose(change, reward.z * chosen[matches[1].teacher, matches[1].student], atol=1e-12)
 
 

@@ -8,36 +8,30 @@ good *for whom*.
 their data overlap, whether they met lately, whose turn it is. It has 18 numbers, and a prior, so that the 60 rewards of a usual
 run are enough to correct it.
 
+``joint`` is both, one after the other: for agents of whom more matters than what the gap shows. Its 82 numbers need more rewards.
+
 All features lie in [-1, 1], so that one ridge λ and one exploration β fit them all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knexa.matching.curriculum import teaching_value
+from knexa.matching.gaps import Gaps, tiles
 from knexa.matching.history import History
+from knexa.matching.population import LOSS_UNIT, Population
 from knexa.matching.profile import CATEGORY_COUNT, FAMILIES, METRIC_BOUND, METRICS, Profile
 
 Array = NDArray[np.float64]
-Kind = Literal["concat", "gap"]
+Kind = Literal["concat", "gap", "joint"]
 
 #: From the agents of a round (sorted by name), the history, the round (from 1) and the number of rounds to X[n, n, d].
 Describe = Callable[[Sequence[Profile], History, int, int], Array]
-
-#: A cross-entropy of this many nats a token, or more, scales to 1: about that of a model that knows nothing.
-_LOSS_UNIT = 5.0
-
-#: Sums over categories of this size, or more, scale to 1: specialists differ in a few categories, not in all 12.
-_SUM_UNIT = 3.0
-
-#: Stands for a sum of zero in a denominator.
-_TINY = 1e-12
 
 _PROFILE_NUMBERS = tuple(
     [f"family:{name}" for name in FAMILIES] + [f"metric:{name}" for name in METRICS] + [f"share:{c}" for c in range(CATEGORY_COUNT)]
@@ -79,55 +73,64 @@ _UNPROBED = {"teacher_strength": 1.0}
 GAP_FEATURES = tuple(GAP_PRIOR)
 
 
+#: What describes a pair as such, for bandits that look for more than sums (:class:`~knexa.matching.bandits.KernelUCB`).
+PAIR_FEATURES = ("divergence", "same_family", "lead", "behind", "yield", "teacher_strength", "student_strength")
+
+
 def features(kind: Kind) -> tuple[str, ...]:
     """Names of the d numbers of a context."""
-    return GAP_FEATURES if kind == "gap" else CONCAT_FEATURES
+    return {"concat": CONCAT_FEATURES, "gap": GAP_FEATURES, "joint": GAP_FEATURES + CONCAT_FEATURES}[kind]
+
+
+def pair_columns(kind: Kind) -> tuple[int, ...]:
+    """Places of :data:`PAIR_FEATURES` in a context; all of it where a kind has none of them (``concat``)."""
+    named = tuple(place for place, name in enumerate(features(kind)) if name in PAIR_FEATURES)
+    return named or tuple(range(len(features(kind))))
 
 
 def prior(kind: Kind, curriculum: bool, probe: bool) -> tuple[float, ...]:
     """θ₀ of the bandit: :data:`GAP_PRIOR`, adapted to which extensions are on; zero for the paper's ``concat``."""
+    unknown = (0.0,) * len(CONCAT_FEATURES)
     if kind == "concat":
-        return (0.0,) * len(CONCAT_FEATURES)
+        return unknown
     believed = GAP_PRIOR | ({} if curriculum else _UNGUIDED) | ({} if probe else _UNPROBED)
-    return tuple(believed.values())
+    return tuple(believed.values()) if kind == "gap" else (*believed.values(), *unknown)
 
 
 def contexts(kind: Kind, agents: Sequence[Profile], history: History, round: int, rounds: int) -> Array:
     """X[n, n, d] with ``X[t, s]`` the context of t teaching s; the diagonal means nothing. ``round`` counts from 1."""
-    return gap(agents, history, round, rounds) if kind == "gap" else concat(agents)
+    if kind == "concat":
+        return concat(agents)
+    pairs = gap(agents, history, round, rounds)
+    return pairs if kind == "gap" else np.concatenate([pairs, concat(agents)], axis=2)
 
 
 def concat(agents: Sequence[Profile]) -> Array:
     """The paper's context, [n, n, 64]: 32 scaled numbers of the teacher, then 32 of the student."""
     profiles = np.array([scaled(agent) for agent in agents])
     count, width = profiles.shape
-    teacher = np.broadcast_to(profiles[:, None, :], (count, count, width))
-    student = np.broadcast_to(profiles[None, :, :], (count, count, width))
-    return np.concatenate([teacher, student], axis=2)
+    X = np.empty((count, count, 2 * width))
+    X[:, :, :width] = profiles[:, None, :]
+    X[:, :, width:] = profiles[None, :, :]
+    return X
 
 
 def gap(agents: Sequence[Profile], history: History, round: int, rounds: int) -> Array:
-    """Our context, [n, n, 18], in the order of :data:`GAP_FEATURES`."""
-    names, shape = [agent.agent for agent in agents], (len(agents), len(agents))
-    strength, mean_loss = _strength(agents), float(np.mean([agent.metric("loss") for agent in agents]))
-    competence = _competence(agents)
-    columns = {
-        "bias": np.ones(shape),
-        **competence,
-        "trusted_yield": competence["yield"] * history.trust(names)[:, None],
-        **_likeness(agents),
-        "recency": history.recency(names, round),
-        "teacher_strength": strength[:, None],
-        "student_strength": strength[None, :],
-        "teacher_success": 2.0 * history.teaching_success(names)[:, None] - 1.0,
-        "student_turn": 2.0 * history.teaching_share(names)[None, :] - 1.0,
-        "student_success": 2.0 * history.learning_success(names)[None, :] - 1.0,
-        "teacher_trust": 2.0 * history.trust(names)[:, None] - 1.0,
-        "round": np.full(shape, min(round / rounds, 1.0)),
-        "mean_loss": np.full(shape, mean_loss / _LOSS_UNIT),
-    }
-    stacked: Array = np.stack([np.broadcast_to(columns[name], shape) for name in GAP_FEATURES], axis=2)
-    return np.clip(stacked, -1.0, 1.0)
+    """Our context, [n, n, 18], in the order of :data:`GAP_FEATURES`. Beside the result it needs a few megabytes."""
+    gaps, count = Gaps(Population.of(agents, history, round, rounds, np.float64)), len(agents)
+    X = np.empty((count, count, len(GAP_FEATURES)))
+    for tile in tiles(count):
+        forward, backward = gaps.both_ways(tile)
+        write_gap(forward, X[tile.rows, tile.columns])
+        write_gap(backward, X[tile.columns, tile.rows].transpose(1, 0, 2))
+    return X
+
+
+def write_gap(columns: Mapping[str, NDArray[np.floating[Any]]], X: NDArray[np.floating[Any]]) -> None:
+    """Into X[..., 18] the features by name, in the order of :data:`GAP_FEATURES` and clipped to [-1, 1]."""
+    for position, name in enumerate(GAP_FEATURES):
+        X[..., position] = columns[name]
+    np.clip(X, -1.0, 1.0, out=X)
 
 
 def divergence(histograms: Array) -> Array:
@@ -146,35 +149,6 @@ def _relative_entropy(p: Array, q: Array) -> Array:
     return total
 
 
-def _competence(agents: Sequence[Profile]) -> dict[str, Array]:
-    """Where the teacher is ahead, where behind, and what that is worth; equal for all pairs where nobody has a probe."""
-    probe, coverage = np.array([a.probe for a in agents]), np.array([a.coverage for a in agents])
-    ahead = probe[:, None, :] - probe[None, :, :]
-    lead = np.maximum(ahead, 0.0)
-    value = teaching_value(probe[:, None, :], probe[None, :, :], coverage[None, :, :])
-    return {
-        "value": value.sum(axis=2) / _SUM_UNIT,
-        "lead": lead.sum(axis=2) / _SUM_UNIT,
-        "yield": (value**2).sum(axis=2) / np.maximum(value.sum(axis=2), _TINY),
-        "behind": np.maximum(-ahead, 0.0).sum(axis=2) / _SUM_UNIT,
-    }
-
-
-def _likeness(agents: Sequence[Profile]) -> dict[str, Array]:
-    histograms, families = np.array([a.histogram for a in agents]), np.array([a.family for a in agents])
-    return {
-        "overlap": np.minimum(histograms[:, None, :], histograms[None, :, :]).sum(axis=2),
-        "divergence": divergence(histograms),
-        "same_family": families @ families.T,
-    }
-
-
-def _strength(agents: Sequence[Profile]) -> Array:
-    """How able each agent is [n]: on the public probe, which compares agents; without one, on its own validation data."""
-    probe = np.array([agent.probe for agent in agents])
-    return probe.mean(axis=1) if probe.any() else np.array([agent.metric("pass@1") for agent in agents])
-
-
 def scaled(agent: Profile) -> list[float]:
     """The paper's 32 numbers, each brought to [-1, 1]: perplexity by its logarithm, losses by their unit, shares as they are."""
     metrics = [_scaled_metric(name, value) for name, value in zip(METRICS, agent.metrics, strict=True)]
@@ -185,5 +159,5 @@ def _scaled_metric(name: str, value: float) -> float:
     if name.startswith("perplexity"):
         scaled = math.copysign(math.log1p(abs(value)) / math.log1p(METRIC_BOUND), value)
     else:
-        scaled = value / _LOSS_UNIT if "loss" in name else value
+        scaled = value / LOSS_UNIT if "loss" in name else value
     return min(max(scaled, -1.0), 1.0)

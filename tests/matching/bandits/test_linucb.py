@@ -168,3 +168,22 @@ def test_the_arrays_handed_out_are_copies() -> None:
     bandit.inverse[:] = 0.0
     assert bandit.digest() == before
     np.testing.assert_allclose(bandit.design @ bandit.inverse, np.eye(3), atol=1e-12)
+
+
+def test_a_weighted_reward_counts_as_so_many() -> None:
+    """Four rewards of weight 1/4 are one; weight 1 is the default."""
+    x, whole, parts = np.array([1.0, -0.5]), LinUCB(2), LinUCB(2)
+    whole.update(x, 0.7)
+    for _ in range(4):
+        parts.update(x, 0.7, weight=0.25)
+    np.testing.assert_allclose(parts.design, whole.design, atol=1e-12)
+    np.testing.assert_allclose(parts.theta, whole.theta, atol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, 1.5, float("nan")])
+def test_a_weight_outside_its_range_teaches_nothing(weight: float) -> None:
+    """Refused before anything changed."""
+    bandit = LinUCB(2)
+    with pytest.raises(ValueError, match="weight"):
+        bandit.update([1.0, 0.0], 1.0, weight=weight)
+    assert bandit.updates == 0

@@ -4,8 +4,9 @@
 ``digest`` make the decision of a run repeatable.
 """
 
+from knexa.matching.bandits.kernel import KernelUCB
 from knexa.matching.bandits.linear import LinearBandit, Schedule
 from knexa.matching.bandits.linucb import LinUCB
 from knexa.matching.bandits.thompson import ThompsonSampling
 
-__all__ = ["LinUCB", "LinearBandit", "Schedule", "ThompsonSampling"]
+__all__ = ["KernelUCB", "LinUCB", "LinearBandit", "Schedule", "ThompsonSampling"]

@@ -107,17 +107,25 @@ class LinearBandit(ABC):
         scores: Scores = contexts @ self.theta.astype(contexts.dtype)
         return scores
 
-    def update(self, x: ArrayLike, reward: float) -> None:
-        """Learn that context x[d] earned ``reward``. Raises ValueError, and learns nothing, unless all numbers are finite."""
+    def update(self, x: ArrayLike, reward: float, weight: float = 1.0) -> None:
+        """Learn that context x[d] earned ``reward``, as firmly as ``weight`` rewards would say it.
+
+        Raises ValueError, and learns nothing, unless all numbers are finite and the weight is in (0, 1].
+        """
         context = self._checked(x, "context", (self.dim,))
         if not np.isfinite(reward):
             raise ValueError(f"a reward must be a finite number, not {reward}; nothing was learned from it")
+        if not 0.0 < weight <= 1.0:
+            raise ValueError(f"a weight must be in (0, 1], not {weight}; nothing was learned")
+        # The weighted regression of r on x is the plain one of √w·r on √w·x.
+        root = math.sqrt(weight)
+        scaled = root * context
         with np.errstate(over="ignore", invalid="ignore"):
-            design = self._design + np.outer(context, context)
-            b = self._b + reward * context
+            design = self._design + np.outer(scaled, scaled)
+            b = self._b + (root * reward) * scaled
         if not (np.isfinite(design).all() and np.isfinite(b).all()):
             raise ValueError("the context or reward is too large to square in float64; nothing was learned from it")
-        self._inverse = self._next_inverse(design, context)
+        self._inverse = self._next_inverse(design, scaled)
         self._design, self._b = design, b
         self._updates += 1
 

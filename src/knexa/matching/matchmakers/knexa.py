@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from knexa.config import MatchingConfig, RewardConfig
-from knexa.matching.bandits import LinearBandit, LinUCB, ThompsonSampling
-from knexa.matching.context import Describe, features, prior
-from knexa.matching.match import Outcome
+from knexa.matching.bandits import KernelUCB, LinearBandit, LinUCB, Schedule, ThompsonSampling
+from knexa.matching.context import Describe, features, pair_columns, prior
+from knexa.matching.match import Match, Outcome
 from knexa.matching.matchmakers.pairwise import PROPENSITY_DRAWS, Array, Decision, PairwiseMatchmaker, shares
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward
+from knexa.matching.trust import Credibility
 
 
 class KnexaMatchmaker(PairwiseMatchmaker):
@@ -35,7 +36,9 @@ class KnexaMatchmaker(PairwiseMatchmaker):
     ) -> None:
         """``bandit`` and ``describe``, given together, replace those that ``config`` names."""
         self.bandit = bandit or _bandit(config, seed)
-        super().__init__(config, reward, rounds, learner=_FromRewards(self.bandit), describe=describe)
+        super().__init__(
+            config, reward, rounds, learner=_FromRewards(self.bandit, Credibility() if config.trust else None), describe=describe
+        )
 
     def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
         """The propensities of a bandit that draws are shares of :data:`PROPENSITY_DRAWS` draws, the one that chose among them."""
@@ -48,25 +51,43 @@ class KnexaMatchmaker(PairwiseMatchmaker):
 
 
 def _bandit(config: MatchingConfig, seed: int) -> LinearBandit:
-    dim, believed = len(features(config.context)), prior(config.context, config.curriculum, config.probe)
-    if config.bandit == "thompson":
-        return ThompsonSampling(
-            dim, config.ridge, config.exploration, seed=seed, prior=believed, discount=config.discount, schedule=config.schedule
-        )
-    return LinUCB(dim, config.ridge, config.exploration, prior=believed, discount=config.discount, schedule=config.schedule)
+    dim = len(features(config.context))
+    believed = prior(config.context, config.curriculum, config.probe)
+    shared: _Shared = {"prior": believed, "discount": config.discount, "schedule": config.schedule}
+    match config.bandit:
+        case "thompson":
+            return ThompsonSampling(dim, config.ridge, config.exploration, seed=seed, **shared)
+        case "kernel":
+            return KernelUCB(dim, config.ridge, config.exploration, seed=seed, columns=pair_columns(config.context), **shared)
+        case "linucb":
+            return LinUCB(dim, config.ridge, config.exploration, **shared)
+
+
+class _Shared(TypedDict):
+    """What every bandit is built with."""
+
+    prior: tuple[float, ...]
+    discount: float
+    schedule: Schedule
 
 
 class _FromRewards:
-    """Feeds the z-scored reward to the bandit."""
+    """Feeds z-scored rewards to the bandit, each with the weight that its reporter's :class:`Credibility` gives it (if there is one)."""
 
-    def __init__(self, bandit: LinearBandit) -> None:
-        self._bandit = bandit
+    def __init__(self, bandit: LinearBandit, credibility: Credibility | None) -> None:
+        self._bandit, self._credibility = bandit, credibility
 
-    def absorb(self, context: Array, outcome: Outcome, reward: Reward) -> None:
-        self._bandit.update(context, reward.z)
+    def absorb(self, context: Array, match: Match, outcome: Outcome, reward: Reward) -> None:
+        if self._credibility is None:
+            self._bandit.update(context, reward.z)
+            return
+        self._credibility.note(match.student, reward.z - float(self._bandit.mean(context[None])[0]))
+        self._bandit.update(context, reward.z, self._credibility.weight(match.student))
 
     def state(self) -> dict[str, Any]:
-        return self._bandit.state()
+        return {"bandit": self._bandit.state(), "credibility": None if self._credibility is None else self._credibility.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._bandit.restore(state)
+        self._bandit.restore(state["bandit"])
+        if self._credibility is not None:
+            self._credibility.restore(state["credibility"])

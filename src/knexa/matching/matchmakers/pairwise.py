@@ -26,7 +26,7 @@ from knexa.matching.match import Match, Outcome
 from knexa.matching.matchmakers.contract import Candidate
 from knexa.matching.pairing import Pair, disjoint_pairs
 from knexa.matching.profile import Profile
-from knexa.matching.reward import Reward, RewardScale, raw_reward
+from knexa.matching.reward import Reward, raw_reward, reward_scale
 
 Array = NDArray[np.float64]
 
@@ -51,8 +51,8 @@ PROPENSITY_DRAWS = 64
 class Learner(Protocol):
     """The part of a matchmaker that rewards change."""
 
-    def absorb(self, context: Array, outcome: Outcome, reward: Reward) -> None:
-        """``context`` [d], as stored when the pair was chosen, earned ``reward``."""
+    def absorb(self, context: Array, match: Match, outcome: Outcome, reward: Reward) -> None:
+        """``context`` [d], as stored when ``match`` was chosen, earned ``reward``."""
         ...
 
     def state(self) -> dict[str, Any]: ...
@@ -76,7 +76,7 @@ class PairwiseMatchmaker(ABC):
         self.history = History()
         self._describe = describe or partial(contexts, config.context)
         self._learner = learner
-        self._scale = RewardScale(reward.clip)
+        self._scale = reward_scale(reward.scale, reward.clip)
         self._open: dict[str, tuple[Match, Array]] = {}
         self._candidates: tuple[Candidate, ...] = ()
 
@@ -116,7 +116,7 @@ class PairwiseMatchmaker(ABC):
         reward = Reward(outcome.match_id, raw, *self._scale.scale(raw))
         self.history.record(match, outcome, raw)
         if self._learner is not None:
-            self._learner.absorb(context, outcome, reward)
+            self._learner.absorb(context, match, outcome, reward)
         return reward
 
     def fail(self, match_id: str) -> None:

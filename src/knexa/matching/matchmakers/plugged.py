@@ -79,7 +79,7 @@ class _FromOutcomes:
     def __init__(self, plugin: Plugin) -> None:
         self._plugin = plugin
 
-    def absorb(self, context: Array, outcome: Outcome, reward: Reward) -> None:
+    def absorb(self, context: Array, match: Match, outcome: Outcome, reward: Reward) -> None:
         self._plugin.learn(outcome)
 
     def state(self) -> dict[str, Any]:

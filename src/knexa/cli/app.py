@@ -12,6 +12,8 @@ from knexa.presets import DEFAULT_PRESET, preset_names
 from knexa.strategies import STRATEGIES
 
 _STRATEGIES = "  \n".join(f"• [bold]{name}[/bold]: {strategy.summary}" for name, strategy in STRATEGIES.items())
+#: Name and summary; here, because importing the worlds would take longer than ``--help`` may.
+_WORLDS = "additive, compatibility, transfer; liars-20, liars-40, poor-30 (compatibility with liars, or poor teachers); release-a, -b, -c"
 _PRESETS = ", ".join(preset_names())
 
 app = typer.Typer(
@@ -116,6 +118,32 @@ def replay(
     from knexa.cli.replay import show_replay
 
     show_replay(folders, matchmaker, tuple(sets or ()), as_json=as_json)
+
+
+@app.command(
+    epilog="Examples:  \n\n"
+    "knexa study  \n"
+    "knexa study --worlds compatibility,liars-20,liars-40 --agents 32  \n"
+    "knexa study --worlds release-a --heterogeneity high,low --agents 8,16,32,64 --rounds 50  \n\n"
+    f"Worlds:  \n\n{_WORLDS}"
+)
+def study(
+    worlds: Annotated[str, typer.Option(metavar="A,B,…", help="synthetic federations; listed below")] = "additive,compatibility,transfer",
+    agents: Annotated[str, typer.Option(metavar="N,M,…", help="sizes, each at least 2")] = "32",
+    heterogeneity: Annotated[str, typer.Option(metavar="high,low", help="how different agents are")] = "high",
+    methods: Annotated[
+        str, typer.Option(metavar="A,B,…", help="paper, concat, gap, joint, gap-thompson, …; random and oracle are always there")
+    ] = "hetero-greedy,paper,concat,gap,joint,joint-kernel",
+    seeds: Annotated[str, typer.Option(metavar="RANGE", help="such as 0-9, or 0,1,7")] = "0-9",
+    rounds: Annotated[int, typer.Option(metavar="N", min=2, help="rounds of each trajectory")] = 100,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="processes")] = 2,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the results; written over")] = Path("runs/study"),
+    as_json: Json = False,
+) -> None:
+    """The matchmakers alone, in synthetic federations: gains over random, regret, divergence, speed; rows, figures, a page."""
+    from knexa.cli.study import Grid, show_study
+
+    show_study(Grid(worlds, heterogeneity, agents, methods, seeds, rounds, workers, out), as_json=as_json)
 
 
 @app.command(epilog="Example:  \n\nknexa new clinics && knexa run clinics/federation.toml")

@@ -46,12 +46,12 @@ def run_page(run: RunRecord) -> str:
         }
     seconds = "an unknown time" if run.seconds is None else charts.duration(run.seconds)
     configuration = tomli_w.dumps(_without_none(run.config))
-    return _render("run.html", drawn, run=run, cards=_cards(run), rows=_rows(run), seconds=seconds, configuration=configuration)
+    return render("run.html", drawn, run=run, cards=_cards(run), rows=_rows(run), seconds=seconds, configuration=configuration)
 
 
 def comparison_page(runs: Sequence[RunRecord]) -> str:
     ordered = sorted(runs, key=lambda run: (comparison.strategies(runs).index(run.strategy), run.seed))
-    return _render(
+    return render(
         "comparison.html",
         {"final": comparison.final_scores(ordered), "curves": comparison.curves(ordered)},
         runs=ordered,
@@ -63,12 +63,17 @@ def comparison_page(runs: Sequence[RunRecord]) -> str:
     )
 
 
-def _render(name: str, drawn: Mapping[str, str], **values: Any) -> str:
+def render(name: str, drawn: Mapping[str, str], **values: Any) -> str:
+    """The page of template ``name`` with the charts ``drawn`` (SVG) and ``values``, which are escaped."""
     templates = resources.files("knexa.report") / "templates"
     loader = jinja2.FunctionLoader(lambda file: (templates / file).read_text(encoding="utf-8"))
     page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).get_template(name)
-    style = Markup((templates / "style.css").read_text(encoding="utf-8"))  # our own file, not a value of a run
-    return page.render(style=style, charts={key: Markup(svg) for key, svg in drawn.items()}, **values)
+    return page.render(style=Markup(style_sheet()), charts={key: Markup(svg) for key, svg in drawn.items()}, **values)
+
+
+def style_sheet() -> str:
+    """The colours and lines that every page and drawing shares: a file of ours, no value of a run."""
+    return (resources.files("knexa.report") / "templates" / "style.css").read_text(encoding="utf-8")
 
 
 def _cards(run: RunRecord) -> list[dict[str, str]]:

@@ -43,9 +43,14 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "random": _configured(matchmaker="random"),
         "hetero-greedy": _configured(matchmaker="heuristic"),
-        "linucb-concat": _configured(context="concat", pairing="greedy", exploration=1.0),
-        "linucb-gap": _configured(context="gap"),
-        "thompson-gap": _configured(context="gap", bandit="thompson"),
+        "paper": _configured(context="concat", pairing="greedy", exploration=1.0, trust=False),
+        "concat": _configured(context="concat"),
+        "gap": _configured(context="gap"),
+        "joint": _configured(context="joint"),
+        "gap-thompson": _configured(context="gap", bandit="thompson"),
+        "gap-discounted": _configured(context="gap", discount=0.95),
+        "gap-kernel": _configured(context="gap", bandit="kernel"),
+        "joint-kernel": _configured(context="joint", bandit="kernel"),
         "oracle": _configured(matchmaker="oracle"),
     }
 )

@@ -1,0 +1,99 @@
+"""``knexa study``: the options as a grid, its progress, and where the results are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from knexa.cli.compare import seed_range
+from knexa.errors import ConfigurationError
+from knexa.field_rules import nearest
+from knexa.study.gains import Gain, Place
+from knexa.study.methods import METHODS
+from knexa.study.study_report import HEADINGS, study_cells, title, write_study
+from knexa.study.synthetic import StudyRow, grid, run_study
+from knexa.study.worlds import WORLDS
+from knexa.study.worlds.world import Heterogeneity
+
+#: The columns of a table in the terminal.
+IN_TERMINAL = ("method", "gain %", "share of headroom", "regret ~ t^p", "suspects teach", "rounds/s")
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The options of ``knexa study`` as the user gave them: names and numbers separated by commas."""
+
+    worlds: str
+    heterogeneity: str
+    agents: str
+    methods: str
+    seeds: str
+    rounds: int
+    workers: int
+    out: Path
+
+
+def show_study(wanted: Grid, *, as_json: bool) -> None:
+    cells = grid(
+        _known("--worlds", wanted.worlds, WORLDS),
+        [cast(Heterogeneity, name) for name in _known("--heterogeneity", wanted.heterogeneity, get_args(Heterogeneity))],
+        _sizes(wanted.agents),
+        _known("--methods", wanted.methods, METHODS),
+        seed_range(wanted.seeds),
+        wanted.rounds,
+    )
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"{len(cells)} trajectories", total=len(cells))
+
+        def note(row: StudyRow) -> None:
+            bar.update(task, advance=1, description=f"{row.world}, {row.agents} agents, {row.method}, seed {row.seed}")
+
+        rows = run_study(cells, wanted.workers, note)
+    found = write_study(rows, wanted.out)
+    if as_json:
+        print(json.dumps({"rows": [asdict(row) for row in rows], "folder": str(wanted.out)}))
+        return
+    console = Console()
+    for place in dict.fromkeys(one.place for one in found):
+        console.print(_table(found, place))
+    console.print(
+        f"Page: {wanted.out / 'study.html'}; rows: {wanted.out / 'rows.csv'}; figures: {wanted.out / 'figures'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _table(found: list[Gain], place: Place) -> Table:
+    """What fits a terminal; the page and ``study.md`` have all columns."""
+    shown = [HEADINGS.index(heading) for heading in IN_TERMINAL]
+    table = Table(
+        title=f"{title(place)}: ± half the 95 % interval", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    for name in IN_TERMINAL:
+        table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
+    for line in study_cells(found, place):
+        table.add_row(*(line[column] for column in shown))
+    return table
+
+
+def _known(option: str, text: str, allowed: Collection[str]) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in allowed:
+            raise ConfigurationError(f"{option}: found {name!r}; allowed: {', '.join(allowed)}{nearest(name, tuple(allowed))}")
+    return list(dict.fromkeys(names))
+
+
+def _sizes(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and 2 <= int(part) <= 10_000 for part in parts):
+        raise ConfigurationError(f"--agents: found {text!r}; allowed: whole numbers from 2 to 10000, such as 8,32,64")
+    return sorted({int(part) for part in parts})

@@ -1,0 +1,88 @@
+"""A study's folder: rows as CSV, figures as SVG, tables as Markdown, and all of it on one page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from knexa.report.page import render, style_sheet
+from knexa.study.figures import study_figures
+from knexa.study.gains import Gain, Place, gains
+from knexa.study.rows import machine_name, source_commit
+from knexa.study.statistics import Interval
+from knexa.study.synthetic import StudyRow, write_study_rows
+
+HEADINGS = ("method", "score", "gain %", "share of headroom", "√JS of pairs", "regret ~ t^p", "suspects teach", "rounds/s")
+
+
+def write_study(rows: Sequence[StudyRow], folder: Path) -> list[Gain]:
+    """Write ``rows.csv``, ``study.md``, ``study.html`` and ``figures/*.svg`` into ``folder``; the gains they show."""
+    found, rounds, seeds = gains(rows), rows[0].rounds, sorted({row.seed for row in rows})
+    write_study_rows(rows, folder / "rows.csv")
+    figures = study_figures(found, rounds)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, drawing in figures.items():
+        (folder / "figures" / name).write_text(_alone(drawing), encoding="utf-8")
+    places = list(dict.fromkeys(one.place for one in found))
+    page = render(
+        "study.html",
+        figures,
+        rounds=rounds,
+        seeds=len(seeds),
+        places=[{"title": title(place), "lines": study_cells(found, place)} for place in places],
+        headings=HEADINGS,
+        captions={name: _caption(name) for name in figures},
+    )
+    (folder / "study.html").write_text(page, encoding="utf-8")
+    head = f"{rounds} rounds, seeds {seeds[0]} to {seeds[-1]} ({len(seeds)}), commit {source_commit()}, {machine_name()}."
+    (folder / "study.md").write_text("\n".join([head, *(_markdown(found, place) for place in places)]), encoding="utf-8")
+    return found
+
+
+def study_cells(found: Sequence[Gain], place: Place) -> list[list[str]]:
+    """One line a method under :data:`HEADINGS`; a dash where there is nothing to tell."""
+    return [
+        [
+            one.method,
+            f"{one.score.mean:.4g}",
+            _interval(one.gain, 100, 1),
+            _interval(one.share, 1, 2),
+            _number(one.difference, 3),
+            _number(one.exponent, 2),
+            _number(one.suspects_teaching, 2),
+            f"{one.decisions_per_second:.0f}",
+        ]
+        for one in found
+        if one.place == place
+    ]
+
+
+def title(place: Place) -> str:
+    """A cell of the grid in words."""
+    return f"{place[0]}, {place[1]} heterogeneity, {place[2]} agents"
+
+
+def _caption(name: str) -> str:
+    return name.removesuffix(".svg").replace("-", " ")
+
+
+def _markdown(found: Sequence[Gain], place: Place) -> str:
+    head, *body = (f"| {' | '.join(line)} |" for line in [list(HEADINGS), *study_cells(found, place)])
+    return "\n".join(["", f"## {title(place)}", "", head, "|" + "---|" * len(HEADINGS), *body, ""])
+
+
+def _alone(drawing: str) -> str:
+    """A drawing that carries its own colours, so that it can be opened without the page."""
+    return drawing.replace(">", f"><style>{style_sheet()}</style>", 1)
+
+
+def _interval(interval: Interval, scale: float, digits: int) -> str:
+    if math.isnan(interval.mean):
+        return "-"
+    half = (interval.high - interval.low) / 2
+    return f"{scale * interval.mean:.{digits}f} ± " + ("?" if math.isinf(half) else f"{scale * half:.{digits}f}")
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"

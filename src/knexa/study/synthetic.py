@@ -1,0 +1,137 @@
+"""The study: methods × worlds × sizes × seeds, the same dynamics for all methods of a cell; rows out of their trajectories."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, fields
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from knexa.errors import ConfigurationError
+from knexa.study.methods import METHODS
+from knexa.study.trajectory import Trajectory, simulate
+from knexa.study.worlds import WORLDS
+from knexa.study.worlds.adversaries import Altered
+from knexa.study.worlds.world import Heterogeneity
+
+#: What every gain and share is measured between; always part of a study.
+FLOOR, CEILING = "random", "oracle"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One trajectory to run."""
+
+    world: str
+    heterogeneity: Heterogeneity
+    agents: int
+    method: str
+    seed: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    """What came of a cell. ``score``: see :attr:`~knexa.study.trajectory.Trajectory.score`.
+
+    ``regret``: at the end, against a noiseless oracle in the same states. ``exponent``: p of regret ~ t^p over the second half.
+    ``difference``: mean √JS of the chosen pairs. ``suspects_teaching``: how often the world's poor teachers or liars taught, over
+    their share of the agents; NaN where there are none. ``decisions_per_second``: rounds of matching and learning.
+    ``curve``: cumulative regret at 20 rounds spread evenly.
+    """
+
+    world: str
+    heterogeneity: str
+    agents: int
+    method: str
+    seed: int
+    rounds: int
+    score: float
+    regret: float
+    exponent: float
+    difference: float
+    suspects_teaching: float
+    decisions_per_second: float
+    curve: tuple[float, ...]
+
+
+def grid(
+    worlds: Sequence[str],
+    heterogeneities: Sequence[Heterogeneity],
+    agents: Sequence[int],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    rounds: int,
+) -> list[Cell]:
+    """All cells; random and oracle always among the methods. A world without low heterogeneity is left out there.
+
+    Raises ConfigurationError if nothing is left, or for fewer than 2 agents.
+    """
+    if min(agents) < 2:
+        raise ConfigurationError(f"--agents: found {min(agents)}; allowed: at least 2, since nobody can be taught by nobody")
+    everyone = list(dict.fromkeys([FLOOR, *methods, CEILING]))
+    places = [place for place in product(worlds, heterogeneities, agents) if place[1] == "high" or not WORLDS[place[0]].only_high]
+    if not places:
+        raise ConfigurationError(f"--heterogeneity: {', '.join(worlds)} has high heterogeneity only; add 'high' or another world")
+    return [Cell(*place, method, seed, rounds) for place in places for seed in seeds for method in everyone]
+
+
+def run_cell(cell: Cell) -> StudyRow:
+    world = WORLDS[cell.world].build(cell.agents, cell.heterogeneity, cell.seed)
+    matchmaker = METHODS[cell.method](world, cell.rounds, cell.seed)
+    trajectory = simulate(world, matchmaker, cell.rounds, cell.seed)
+    suspects = world.chosen if isinstance(world, Altered) else np.zeros(cell.agents, dtype=bool)
+    return _row(cell, trajectory, suspects)
+
+
+def run_study(cells: Sequence[Cell], workers: int, on_row: Callable[[StudyRow], None]) -> list[StudyRow]:
+    """All cells, in the order of ``cells``; ``on_row`` hears of each as it is done. Rows do not depend on ``workers`` but for speed."""
+    if workers == 1:
+        return list(_one_by_one(cells, on_row))
+    # Forking a process that has threads can hang it; a fresh interpreter costs a second.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = {pool.submit(run_cell, cell): index for index, cell in enumerate(cells)}
+        rows: dict[int, StudyRow] = {}
+        for done in as_completed(waiting):
+            rows[waiting[done]] = done.result()
+            on_row(done.result())
+    return [rows[index] for index in range(len(cells))]
+
+
+def write_study_rows(rows: Sequence[StudyRow], path: Path) -> None:
+    """One line a row, the curve as numbers with blanks between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=[one.name for one in fields(StudyRow)])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({**asdict(row), "curve": " ".join(f"{value:.6g}" for value in row.curve)})
+
+
+def _one_by_one(cells: Sequence[Cell], on_row: Callable[[StudyRow], None]) -> Iterator[StudyRow]:
+    for cell in cells:
+        row = run_cell(cell)
+        on_row(row)
+        yield row
+
+
+def _row(cell: Cell, trajectory: Trajectory, suspects: np.ndarray) -> StudyRow:
+    taught = trajectory.taught
+    share = float(taught[suspects].sum() / max(taught.sum(), 1) / suspects.mean()) if suspects.any() else float("nan")
+    ends = np.linspace(0, cell.rounds, 21)[1:]
+    met = trajectory.difference[~np.isnan(trajectory.difference)]
+    return StudyRow(
+        **asdict(cell),
+        score=trajectory.score,
+        regret=float(trajectory.regret[-1]),
+        exponent=trajectory.regret_exponent(),
+        difference=float(met.mean()) if len(met) else float("nan"),
+        suspects_teaching=share,
+        decisions_per_second=cell.rounds / trajectory.seconds,
+        curve=tuple(float(value) for value in np.interp(ends, np.arange(1, cell.rounds + 1), trajectory.regret)),
+    )

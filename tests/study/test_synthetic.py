@@ -1,0 +1,152 @@
+"""The study: trajectories, gains, and the command."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from knexa.cli.app import app
+from knexa.errors import ConfigurationError
+from knexa.study.gains import gains, share_of_headroom
+from knexa.study.methods import METHODS
+from knexa.study.statistics import mean_interval
+from knexa.study.synthetic import Cell, StudyRow, grid, run_cell, run_study
+from knexa.study.trajectory import Trajectory, simulate
+from knexa.study.worlds.additive import AdditiveWorld
+from knexa.study.worlds.compatibility import CompatibilityWorld
+from knexa.study.worlds.transfer import TransferWorld
+from knexa.study.worlds.world import World
+
+
+def trajectory(method: str, build: type[World] = CompatibilityWorld, rounds: int = 20, agents: int = 8, seed: int = 0) -> Trajectory:
+    world = build(agents, "high", seed)  # type: ignore[call-arg]
+    return simulate(world, METHODS[method](world, rounds, seed), rounds, seed)
+
+
+@pytest.mark.parametrize("build", [AdditiveWorld, CompatibilityWorld])
+@pytest.mark.parametrize("method", ["random", "hetero-greedy", "paper", "gap", "joint", "gap-kernel"])
+def test_no_method_beats_the_noiseless_oracle_in_any_round(method: str, build: type[World]) -> None:
+    """Regret never falls where worth is fixed; the oracle has none."""
+    assert (np.diff(trajectory(method, build).regret, prepend=0.0) >= -1e-9).all()
+    np.testing.assert_allclose(trajectory("oracle", build).regret, 0.0, atol=1e-9)
+
+
+def test_every_method_meets_the_same_worlds() -> None:
+    """In round 1 the oracle's best is the same for all, and in a fixed world in every round."""
+    runs = [trajectory(method) for method in ("random", "gap", "oracle")]
+    for run in runs[1:]:
+        np.testing.assert_array_equal(run.best, runs[0].best)
+
+
+@pytest.mark.parametrize("build", [CompatibilityWorld, TransferWorld])
+def test_a_trajectory_depends_on_its_seed_alone(build: type[World]) -> None:
+    """Run twice it is the same to the bit; another seed is another trajectory."""
+    first, again, other = (trajectory("gap-thompson", build, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.worth, again.worth)
+    assert not np.array_equal(first.worth, other.worth)
+
+
+def test_a_bandit_learns_within_a_hundred_rounds() -> None:
+    """In the compatibility world, with 16 agents, the gap bandit takes more than half of the oracle's headroom."""
+    scores = {name: trajectory(name, rounds=100, agents=16).score for name in ("random", "gap", "oracle")}
+    assert (scores["gap"] - scores["random"]) / (scores["oracle"] - scores["random"]) > 0.5
+
+
+def test_regret_that_grows_as_a_power_has_that_exponent() -> None:
+    """The fit on logarithms finds the power again; no regret has none."""
+    t = np.arange(1, 201, dtype=float)
+    blank = np.full(200, np.nan)
+    for power in (0.5, 1.0):
+        run = Trajectory(-np.diff(t**power, prepend=0.0), np.zeros(200), blank, blank, np.zeros(2, dtype=np.int64), 1.0)
+        assert run.regret_exponent() == pytest.approx(power, abs=1e-6)
+    none = Trajectory(np.zeros(200), np.zeros(200), blank, blank, np.zeros(2, dtype=np.int64), 1.0)
+    assert math.isnan(none.regret_exponent())
+
+
+def test_the_share_of_headroom_is_a_ratio_of_means_with_its_spread() -> None:
+    """0 for the floor, 1 for the ceiling, both without spread; halfway it is a half; without headroom it is nothing."""
+    floors, ceilings = [1.0, 2.0, 3.0], [3.0, 5.0, 4.0]
+    for scores, expected in ((floors, 0.0), (ceilings, 1.0)):
+        share = share_of_headroom(scores, floors, ceilings)
+        assert (share.mean, share.low, share.high) == pytest.approx((expected,) * 3)
+    assert share_of_headroom([2.0, 3.5, 3.5], floors, ceilings).mean == pytest.approx(0.5)
+    assert math.isnan(share_of_headroom(floors, floors, floors).mean)
+
+
+def test_the_intervals_of_a_share_cover_the_truth_as_often_as_they_say() -> None:
+    """500 studies of 10 seeds, true share 0.7: between 90 and 99 % of the intervals hold it."""
+    random = np.random.default_rng(0)
+    hits = 0
+    for _ in range(500):
+        floors = random.normal(1.0, 0.1, 10)
+        room = random.normal(2.0, 0.3, 10)
+        found = share_of_headroom((floors + 0.7 * room + random.normal(0, 0.2, 10)).tolist(), floors.tolist(), (floors + room).tolist())
+        hits += found.low <= 0.7 <= found.high
+    assert 0.90 <= hits / 500 <= 0.99
+
+
+def test_rows_do_not_depend_on_the_number_of_workers() -> None:
+    """But for their speed, two processes give what one gives, in the same order."""
+    cells = grid(["compatibility"], ["high"], [6], ["gap"], [0, 1], 6)
+
+    def fixed(rows: list[StudyRow]) -> list[dict[str, object]]:
+        return [{key: str(value) for key, value in vars_of(row).items() if key != "decisions_per_second"} for row in rows]
+
+    assert fixed(run_study(cells, 2, lambda row: None)) == fixed(run_study(cells, 1, lambda row: None))
+
+
+def vars_of(row: StudyRow) -> dict[str, object]:
+    return {name: getattr(row, name) for name in StudyRow.__dataclass_fields__}
+
+
+def test_gain_is_relative_to_random_of_the_same_seed() -> None:
+    """Random gains nothing on itself, the oracle has all of the headroom."""
+    rows = [run_cell(Cell("compatibility", "high", 6, method, seed, 5)) for seed in (0, 1, 2) for method in ("random", "gap", "oracle")]
+    found = {one.method: one for one in gains(rows)}
+    assert found["random"].gain.mean == 0.0
+    assert found["oracle"].share.mean == 1.0
+    scores = {row.seed: row.score for row in rows if row.method == "random"}
+    expected = [(row.score - scores[row.seed]) / scores[row.seed] for row in rows if row.method == "oracle"]
+    assert found["oracle"].gain == mean_interval(expected)
+
+
+def test_a_world_without_low_heterogeneity_is_left_out_there() -> None:
+    """release-c knows only one kind; asked for that alone, the study says so."""
+    assert {cell.heterogeneity for cell in grid(["release-c"], ["high", "low"], [4], [], [0], 5)} == {"high"}
+    with pytest.raises(ConfigurationError, match="high heterogeneity only"):
+        grid(["release-c"], ["low"], [4], [], [0], 5)
+
+
+def test_the_command_writes_rows_figures_and_a_page(tmp_path: Path) -> None:
+    """One command: CSV with a line a trajectory, SVG files that stand alone, a page with all tables, JSON for scripts."""
+    out = tmp_path / "study"
+    arguments = ["study", "--worlds", "compatibility", "--agents", "4,6", "--seeds", "0-1", "--rounds", "5", "--methods", "gap"]
+    done = CliRunner().invoke(app, [*arguments, "--workers", "1", "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    with (out / "rows.csv").open(encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == 2 * 2 * 3
+    assert len(json.loads(done.stdout)["rows"]) == 12
+    drawn = sorted(path.name for path in (out / "figures").iterdir())
+    assert drawn == [f"compatibility-high-{what}.svg" for what in ("difference", "gain", "regret", "speed")]
+    assert all(
+        (out / "figures" / name).read_text().startswith("<svg") and "<style>" in (out / "figures" / name).read_text() for name in drawn
+    )
+    page = (out / "study.html").read_text()
+    assert "compatibility, high heterogeneity, 6 agents" in page
+    assert page.count("<svg") == 4
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--worlds", "flat"), ("--agents", "1"), ("--agents", "x"), ("--methods", "best"), ("--heterogeneity", "some")]
+)
+def test_a_wrong_option_is_named_with_what_is_allowed(option: str, value: str, tmp_path: Path) -> None:
+    """One sentence; nothing is written."""
+    done = CliRunner().invoke(app, ["study", option, value, "--out", str(tmp_path / "study")])
+    assert isinstance(done.exception, ConfigurationError)
+    assert option in str(done.exception)
+    assert value in str(done.exception)
+    assert not (tmp_path / "study").exists()

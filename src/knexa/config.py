@@ -91,7 +91,7 @@ class MatchingConfig(Section):
     bandit: Literal["linucb", "thompson", "kernel"] = Field(
         "linucb", description="kernel: also learns what is no sum of features, from more rewards"
     )
-    pairing: Literal["greedy", "optimal"] = "optimal"
+    pairing: Literal["greedy", "optimal"] = Field("optimal", description="how disjoint pairs are chosen; above 400 agents always greedy")
     pairs: int | None = Field(None, ge=1, description="most pairs a round; None = as many as fit")
     fairness: int | None = Field(
         None,
@@ -105,7 +105,7 @@ class MatchingConfig(Section):
     trust: bool = Field(True, description="reports that disagree with what others report count less")
     curriculum: bool = Field(True, description="a match also says how the prompt budget is spread over categories")
     probe: bool = Field(True, description="profiles carry the public-probe and coverage blocks (12 + 12 numbers)")
-    log_candidates: bool = Field(True, description="log every candidate's context, for replay")
+    log_candidates: bool = Field(True, description="log every candidate's context, for replay (up to 400 agents)")
 
 
 class RewardConfig(Section):

@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from matching_rounds import NAMES, ROUNDS, benefit, build, outcome, profiles
+from matching_rounds import NAMES, ROUNDS, benefit, build, outcome, profile, profiles
 
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.errors import ConfigurationError, PeerError
 from knexa.matching import Match, Matchmaker, build_matchmaker
+from knexa.matching.context import contexts
 from knexa.matching.curriculum import curriculum
 from knexa.matching.matchmakers import MATCHMAKERS, KnexaMatchmaker
+from knexa.matching.matchmakers.knexa import FEW
+from knexa.matching.matchmakers.pairwise import PairwiseMatchmaker
 
 TEACHING = [name for name in MATCHMAKERS if name != "local"]
 
@@ -307,3 +310,24 @@ def test_the_bandit_forgets_once_a_round() -> None:
     learned = matchmaker.bandit.design - np.eye(matchmaker.bandit.dim)
     matchmaker.match(profiles(2), 2)
     np.testing.assert_allclose(matchmaker.bandit.design - np.eye(matchmaker.bandit.dim), learned / 2, atol=1e-12)
+
+
+@pytest.mark.parametrize("context", ["gap", "concat"])
+def test_a_large_federation_is_matched_by_blocks_as_a_small_one_is(context: str) -> None:
+    """Just above FEW agents: the greedy pairs of the dense path, each opened with the context that the dense path gives it."""
+    names = [f"agent-{number}" for number in range(FEW + 1)]
+    matchmaker = KnexaMatchmaker(MatchingConfig(context=context, pairing="greedy"), RewardConfig(), ROUNDS, 0)  # type: ignore[arg-type]
+    dense = KnexaMatchmaker(MatchingConfig(context=context, pairing="greedy"), RewardConfig(), ROUNDS, 0)  # type: ignore[arg-type]
+    agents = [profile(name, 1) for name in sorted(names)]
+    matches = matchmaker.match({agent.agent: agent for agent in agents}, 1)
+    expected = PairwiseMatchmaker.choices(dense, agents, 1)
+    assert len(matches) == FEW // 2
+    assert sum(match.score for match in matches) == pytest.approx(sum(choice.score for choice in expected), rel=1e-4)
+    place = {agent.agent: position for position, agent in enumerate(agents)}
+    X = contexts(context, agents, dense.history, 1, ROUNDS)  # type: ignore[arg-type]
+    for match in matches[:20]:
+        opened = next(entry for entry in matchmaker.state()["open"] if entry["match"]["match_id"] == match.match_id)
+        np.testing.assert_allclose(opened["context"], X[place[match.teacher], place[match.student]], atol=1e-5)
+    assert matchmaker.candidates == ()
+    assert matchmaker.learn(outcome(matches[0])) is not None
+    assert matchmaker.bandit.updates == 1

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knexa.matching.bandits import LinearBandit
-from knexa.matching.gaps import Grid, tiles
+from knexa.matching.context import GAP_FEATURES, write_gap
+from knexa.matching.gaps import Gaps, Grid, Listed, tiles
 from knexa.matching.greedy import Pair, greedy_pairs, sparse_pairs
 from knexa.matching.pair_scores import Kind, PairScores, pair_scores
 from knexa.matching.population import Population
@@ -93,6 +94,17 @@ def best_pairs(
         rest[pairs] = False
         free = free[rest] if len(free) > all_pairs_of else free[:0]
     return _best_first(pair_scores(population, kind, bandit, round), chosen)[:most]
+
+
+def contexts_of(population: Population, kind: Kind, pairs: Sequence[Pair]) -> NDArray[np.float64]:
+    """X[len(pairs), d] of (teacher, student) pairs, by positions: what :func:`best_pairs` judged them by."""
+    teachers, students = (np.array([pair[role] for pair in pairs], dtype=np.int64) for role in (0, 1))
+    if kind == "concat":
+        numbers = population.numbers()
+        return np.concatenate([numbers[teachers], numbers[students]], axis=1).astype(np.float64)
+    X = np.empty((len(pairs), len(GAP_FEATURES)))
+    write_gap(Gaps(population).columns(Listed(teachers, students)), X)
+    return X
 
 
 def _exact_pairs(scores: PairScores, agents: int, most: int, workers: int) -> Indices:

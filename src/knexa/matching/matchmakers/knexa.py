@@ -9,12 +9,18 @@ import numpy as np
 
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.matching.bandits import KernelUCB, LinearBandit, LinUCB, Schedule, ThompsonSampling
+from knexa.matching.candidates import best_pairs, contexts_of
 from knexa.matching.context import Describe, features, pair_columns, prior
 from knexa.matching.match import Match, Outcome
-from knexa.matching.matchmakers.pairwise import PROPENSITY_DRAWS, Array, Decision, PairwiseMatchmaker, shares
+from knexa.matching.matchmakers.pairwise import PROPENSITY_DRAWS, Array, Choice, Decision, PairwiseMatchmaker, shares
+from knexa.matching.population import Population
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward
 from knexa.matching.trust import Credibility
+from knexa.randomness import stream
+
+#: Up to so many agents every pair is described and can be logged; 18 numbers for each pair of 400 agents are 23 MB.
+FEW = 400
 
 
 class KnexaMatchmaker(PairwiseMatchmaker):
@@ -36,9 +42,26 @@ class KnexaMatchmaker(PairwiseMatchmaker):
     ) -> None:
         """``bandit`` and ``describe``, given together, replace those that ``config`` names."""
         self.bandit = bandit or _bandit(config, seed)
+        self._seed, self._own_contexts = seed, describe is not None
         super().__init__(
             config, reward, rounds, learner=_FromRewards(self.bandit, Credibility() if config.trust else None), describe=describe
         )
+
+    def choices(self, agents: Sequence[Profile], round: int) -> list[Choice]:
+        """Among more than :data:`FEW` agents by :func:`~knexa.matching.candidates.best_pairs`, greedily, and without candidates for replay.
+
+        Where that cannot be had (fairness, the ``joint`` context, contexts of another kind), all pairs are described at once as ever.
+        """
+        kind = self.config.context
+        if len(agents) <= FEW or kind == "joint" or self._own_contexts or self.config.fairness is not None:
+            return super().choices(agents, round)
+        self.bandit.forget()
+        self._candidates = ()
+        population = Population.of(agents, self.history, round, self.rounds)
+        dealt = stream(self._seed, "matchmaker", "shards", round)
+        pairs = best_pairs(population, kind, self.bandit, round, self.config.pairs, random=dealt)
+        X = contexts_of(population, kind, pairs)
+        return [Choice(*chosen, 1.0) for chosen in zip(pairs, X, self.bandit.scores(X, round).tolist(), strict=True)]
 
     def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
         """The propensities of a bandit that draws are shares of :data:`PROPENSITY_DRAWS` draws, the one that chose among them."""

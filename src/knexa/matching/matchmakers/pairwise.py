@@ -10,7 +10,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -42,6 +42,16 @@ class Decision:
     scores: Array
     pairs: Sequence[Pair]
     propensity: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One chosen pair: its context [d], score, and the probability with which it is chosen."""
+
+    pair: Pair
+    context: Array
+    score: float
+    propensity: float
 
 
 #: Choices that a matchmaker draws at random are drawn so often, to tell how likely each pair was.
@@ -93,8 +103,13 @@ class PairwiseMatchmaker(ABC):
         if len(agents) < 2:
             self._candidates = ()
             return []
+        self.history.see([agent.agent for agent in agents], round)
+        return [self._opened(agents, choice, round) for choice in self.choices(agents, round)]
+
+    def choices(self, agents: Sequence[Profile], round: int) -> list[Choice]:
+        """What :meth:`choose` decides over all pairs, best first. :attr:`candidates` are those that it looked at."""
         X, decision = self._decide(agents, round)
-        return [self._opened(agents, X, decision, round, pair) for pair in decision.pairs]
+        return [Choice(pair, X[pair].copy(), float(decision.scores[pair]), float(decision.propensity[pair])) for pair in decision.pairs]
 
     def observe(self, profiles: Mapping[str, Profile], round: int, taken: Sequence[Match]) -> None:
         """Decide as :meth:`match` would, but go on with ``taken``, which another matchmaker chose: for replay of its log.
@@ -102,6 +117,7 @@ class PairwiseMatchmaker(ABC):
         What this one would have done stands in :attr:`candidates`; it learns from the outcomes of ``taken``.
         """
         agents = [profiles[name] for name in sorted(profiles)]
+        self.history.see([agent.agent for agent in agents], round)
         X, _ = self._decide(agents, round)
         place = {agent.agent: position for position, agent in enumerate(agents)}
         for match in taken:
@@ -157,24 +173,15 @@ class PairwiseMatchmaker(ABC):
 
     def _decide(self, agents: Sequence[Profile], round: int) -> tuple[Array, Decision]:
         """Contexts [n, n, d] of at least two agents, and what is chosen by them."""
-        self.history.see([agent.agent for agent in agents], round)
         X = self._describe(agents, self.history, round, self.rounds)
         decision = self.choose(agents, X, round)
-        self._candidates = _candidates(agents, X, decision)
+        self._candidates = _candidates(agents, X, decision) if self.config.log_candidates else ()
         return X, decision
 
-    def _opened(self, agents: Sequence[Profile], X: Array, decision: Decision, round: int, pair: Pair) -> Match:
-        draft = self.proposal(agents[pair[0]], agents[pair[1]], round)
-        match = Match(
-            match_id=self._unused(draft.match_id),
-            round=round,
-            teacher=draft.teacher,
-            student=draft.student,
-            curriculum=draft.curriculum,
-            score=float(decision.scores[pair]),
-            propensity=float(decision.propensity[pair]),
-        )
-        self._open[match.match_id] = (match, X[pair].copy())
+    def _opened(self, agents: Sequence[Profile], choice: Choice, round: int) -> Match:
+        draft = self.proposal(agents[choice.pair[0]], agents[choice.pair[1]], round)
+        match = replace(draft, match_id=self._unused(draft.match_id), score=choice.score, propensity=choice.propensity)
+        self._open[match.match_id] = (match, choice.context)
         self.history.meet(match)
         return match
 

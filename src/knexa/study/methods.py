@@ -18,7 +18,7 @@ Method = Callable[[World, int, int], PairwiseMatchmaker]
 
 
 def _configured(**settings: object) -> Method:
-    """The matchmaker of `knexa run` with these ``matching.*`` settings; no curriculum, since a synthetic exchange has no prompts."""
+    """The matchmaker of `knexa run` with these ``matching.*`` settings; without curriculum unless they say so: few worlds have prompts."""
 
     def build(world: World, rounds: int, seed: int) -> PairwiseMatchmaker:
         config = MatchingConfig.model_validate({"curriculum": False, "log_candidates": False, **settings, "pairs": world.limit})
@@ -51,6 +51,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "gap-discounted": _configured(context="gap", discount=0.95),
         "gap-kernel": _configured(context="gap", bandit="kernel"),
         "joint-kernel": _configured(context="joint", bandit="kernel"),
+        # For worlds in which prompts are chosen: the same two with the curriculum.
+        "random-curriculum": _configured(matchmaker="random", curriculum=True),
+        "gap-curriculum": _configured(context="gap", curriculum=True),
         "oracle": _configured(matchmaker="oracle"),
     }
 )

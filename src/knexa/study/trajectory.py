@@ -79,12 +79,14 @@ def simulate(world: World, matchmaker: PairwiseMatchmaker, rounds: int, seed: in
         difference[index] = np.mean([apart[pair] for pair in pairs]) if pairs else np.nan
         for teacher, _ in pairs:
             taught[teacher] += 1
-        outcomes = _outcomes(world, matches, pairs, truth, index + 1, seed)
+        shares = [world.kept(pair) for pair in pairs]
+        came = world.exchange(pairs, index + 1, [match.curriculum for match in matches])
+        earned = [float(truth[pair]) for pair in pairs] if came is None else came
+        outcomes = _outcomes(world, matches, pairs, _noisy(world, pairs, earned, index + 1, seed), shares, index + 1)
         began = time.perf_counter()
         for outcome in outcomes:
             matchmaker.learn(outcome)
         seconds += time.perf_counter() - began
-        world.exchange(pairs, index + 1)
         standing = world.welfare()
         welfare[index] = np.nan if standing is None else standing
     return Trajectory(worth, best, difference, welfare, taught, seconds)
@@ -95,11 +97,19 @@ def oracle_total(truth: Array, limit: int | None) -> float:
     return sum(float(truth[pair]) for pair in disjoint_pairs(truth, limit, "optimal"))
 
 
-def _outcomes(world: World, matches: Sequence[Match], pairs: Sequence[Pair], truth: Array, round: int, seed: int) -> list[Outcome]:
-    noise = stream(seed, "noise", round).normal(0.0, world.noise, truth.shape)
+def _noisy(world: World, pairs: Sequence[Pair], earned: Sequence[float], round: int, seed: int) -> list[float]:
+    """The noise of a pair depends on seed, round and pair alone."""
+    noise = stream(seed, "noise", round).normal(0.0, world.noise, (len(world.names),) * 2)
+    return [one + float(noise[pair]) for pair, one in zip(pairs, earned, strict=True)]
+
+
+def _outcomes(
+    world: World, matches: Sequence[Match], pairs: Sequence[Pair], rewards: Sequence[float], shares: Sequence[float], round: int
+) -> list[Outcome]:
+    """What the students report; ``shares`` of the texts were kept."""
     return [
-        _outcome(match, world.reported(pair, float(truth[pair] + noise[pair]), round), world.kept(pair))
-        for match, pair in zip(matches, pairs, strict=True)
+        _outcome(match, world.reported(pair, reward, round), kept)
+        for match, pair, reward, kept in zip(matches, pairs, rewards, shares, strict=True)
     ]
 
 

@@ -7,6 +7,7 @@ from knexa.study.worlds import WORLDS
 from knexa.study.worlds.additive import AdditiveWorld
 from knexa.study.worlds.adversaries import LARGEST_CLAIM, Liars, PoorTeachers
 from knexa.study.worlds.compatibility import CompatibilityWorld
+from knexa.study.worlds.teaching import PROMPTS, RIGHT, WRONG, TeachingWorld
 from knexa.study.worlds.transfer import TransferWorld
 from knexa.study.worlds.world import World
 
@@ -84,3 +85,50 @@ def test_liars_turn_their_own_reports_round_and_nothing_else() -> None:
     assert world.reported((honest, liar), -0.9, 1) == LARGEST_CLAIM
     assert world.reported((liar, honest), 0.37, 1) == 0.37
     np.testing.assert_array_equal(world.worth(), CompatibilityWorld(10, "high", 3).worth())
+
+
+def one_sided(share: float, **options: object) -> TeachingWorld:
+    """Two agents, of whom the first solves ``share`` of everything and the second nothing."""
+    world = TeachingWorld(2, "high", 0, **options)  # type: ignore[arg-type]
+    world._own[0], world._own[1] = share, 0.0
+    return world
+
+
+def test_a_verifying_student_keeps_right_answers_only_and_never_loses_one() -> None:
+    """Welfare cannot fall; about the teacher's share of the prompts is right after one exchange, more after two."""
+    world = one_sided(0.5)
+    first = world.exchange([(0, 1)], 1)[0]
+    held = (world._held[1] == RIGHT).mean()
+    second = world.exchange([(0, 1)], 2)[0]
+    assert held == pytest.approx(0.5, abs=0.15)
+    assert first > 0
+    assert second >= 0
+    assert not (world._held == WRONG).any()
+
+
+def test_a_student_that_does_not_verify_also_learns_what_is_wrong() -> None:
+    """All prompts are held, right or wrong, and a poor teacher lowers an able student."""
+    world = one_sided(0.5, verify=False)
+    world.exchange([(0, 1)], 1)
+    assert (world._held[1] != 0).all()
+    assert (world._held[1] == WRONG).any()
+    poor = TeachingWorld(2, "high", 0, verify=False, poor=0.5)
+    teacher = int(np.flatnonzero(poor._poor)[0])
+    assert poor.exchange([(teacher, 1 - teacher)], 1)[0] < 0
+
+
+def test_a_curriculum_decides_which_prompts_are_asked() -> None:
+    """With all of the budget in one category, nothing else is taught; the budget is kept."""
+    world = one_sided(1.0, budget=8)
+    world.exchange([(0, 1)], 1, [(1.0,) + (0.0,) * 11])
+    held = np.flatnonzero(world._held[1] == RIGHT)
+    assert len(held) == 8 <= PROMPTS / 12 + 1
+    assert set(held % 12) == {0}
+
+
+def test_the_worth_of_an_exchange_is_the_change_of_the_students_competence() -> None:
+    """What is paid is what changed."""
+    world = TeachingWorld(4, "high", 1, budget=32)
+    before = world.competence.mean(axis=1)
+    earned = world.exchange([(0, 1), (2, 3)], 1)
+    np.testing.assert_allclose(earned, (world.competence.mean(axis=1) - before)[[1, 3]])

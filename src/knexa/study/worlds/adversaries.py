@@ -39,8 +39,8 @@ class Altered(World):
     def worth(self) -> Array:
         return self.world.worth()
 
-    def exchange(self, pairs: Sequence[Pair], round: int) -> None:
-        self.world.exchange(pairs, round)
+    def exchange(self, pairs: Sequence[Pair], round: int, curricula: Sequence[Sequence[float]] = ()) -> Sequence[float] | None:
+        return self.world.exchange(pairs, round, curricula)
 
     def welfare(self) -> float | None:
         return self.world.welfare()

@@ -76,7 +76,7 @@ class ReleaseWorldA(World):
     def worth(self) -> Array:
         return self._worth
 
-    def exchange(self, pairs: Sequence[Pair], round: int) -> None:
+    def exchange(self, pairs: Sequence[Pair], round: int, curricula: Sequence[Sequence[float]] = ()) -> None:
         for pair in pairs:
             self.performance[list(pair)] += GAIN * self._worth[pair] * (1.0 - self.performance[list(pair)])
 

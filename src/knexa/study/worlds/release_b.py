@@ -97,7 +97,7 @@ class ReleaseWorldB(World):
         best: Array = self._by_protocol().max(axis=0)
         return best
 
-    def exchange(self, pairs: Sequence[Pair], round: int) -> None:
+    def exchange(self, pairs: Sequence[Pair], round: int, curricula: Sequence[Sequence[float]] = ()) -> None:
         one, other = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
         worths = self._by_protocol()[:, one, other]
         learned = 0.05 * worths.max(axis=0) * np.where((worths[1] > worths[0]) & self._akin[one, other], 1.2, 1.0)

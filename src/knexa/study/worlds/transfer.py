@@ -47,9 +47,7 @@ class TransferWorld(World):
         strength = drawn_strengths(agents, heterogeneity, rng)
         self._histograms = drawn_histograms(agents, heterogeneity, rng)
         self._families = drawn_families(agents, rng)
-        # A tenth of an agent's data makes it half a specialist of a category.
-        special = self._histograms / (self._histograms + 0.1)
-        self._own: Array = np.clip(strength[:, None] * 0.4 + (0.4 + strength[:, None]) * special, 0.0, 0.95)
+        self._own = specialists(strength, self._histograms)
         self.competence = self._own.copy()
         self._seed = seed
 
@@ -72,7 +70,7 @@ class TransferWorld(World):
         change: Array = self._change(self.competence[:, None, :], self.competence[None, :, :]).mean(axis=2)
         return change
 
-    def exchange(self, pairs: Sequence[Pair], round: int) -> None:
+    def exchange(self, pairs: Sequence[Pair], round: int, curricula: Sequence[Sequence[float]] = ()) -> None:
         teachers, students = [t for t, _ in pairs], [s for _, s in pairs]
         self.competence[students] += self._change(self.competence[teachers], self.competence[students])
         self.competence += FORGETTING * (self._own - self.competence)
@@ -87,3 +85,12 @@ class TransferWorld(World):
         ahead = teacher - student
         change: Array = TRANSFER * (np.maximum(ahead, 0.0) - HARM * np.maximum(-ahead, 0.0))
         return change
+
+
+def specialists(strength: Array, histograms: Array) -> Array:
+    """What agents of ``strength`` [n] solve by themselves, by category [n, 12]: most where their data are.
+
+    A tenth of an agent's data makes it half a specialist of a category.
+    """
+    special = histograms / (histograms + 0.1)
+    return np.clip(strength[:, None] * 0.4 + (0.4 + strength[:, None]) * special, 0.0, 0.95)

@@ -51,8 +51,12 @@ class World(ABC):
     def worth(self) -> Array:
         """Expected reward of t teaching s in the present state, [n, n]; the diagonal means nothing."""
 
-    def exchange(self, pairs: Sequence[Pair], round: int) -> None:  # noqa: B027 - in most worlds an exchange changes nothing
-        """The pairs have met in ``round``: change the state."""
+    def exchange(self, pairs: Sequence[Pair], round: int, curricula: Sequence[Sequence[float]] = ()) -> Sequence[float] | None:
+        """The pairs meet in ``round``, each with its curriculum (none where empty): change the state.
+
+        Returns what each pair was worth where that is not what :meth:`worth` expected, else None.
+        """
+        return None
 
     def welfare(self) -> float | None:
         """How well off the federation is in a world that changes; None where only the worth of exchanges counts."""
@@ -86,8 +90,17 @@ def drawn_families(agents: int, rng: np.random.Generator) -> list[str]:
     return [WORLD_FAMILIES[index] for index in rng.integers(len(WORLD_FAMILIES), size=agents)]
 
 
-def profile(name: str, round: int, *, family: str, histogram: Array, metrics: Mapping[str, float], probe: Array | None = None) -> Profile:
-    """A profile whose metrics are 0 but for ``metrics``, and whose probe is off if None."""
+def profile(
+    name: str,
+    round: int,
+    *,
+    family: str,
+    histogram: Array,
+    metrics: Mapping[str, float],
+    probe: Array | None = None,
+    coverage: Array | None = None,
+) -> Profile:
+    """A profile whose metrics are 0 but for ``metrics``, and whose probe and coverage blocks are off where None."""
     return Profile(
         agent=name,
         round=round,
@@ -95,6 +108,7 @@ def profile(name: str, round: int, *, family: str, histogram: Array, metrics: Ma
         metrics=tuple(float(metrics.get(key, 0.0)) for key in METRICS),
         histogram=tuple(histogram.tolist()),
         probe=(0.0,) * CATEGORY_COUNT if probe is None else tuple(probe.tolist()),
+        coverage=(0.0,) * CATEGORY_COUNT if coverage is None else tuple(coverage.tolist()),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast, get_args
@@ -50,12 +51,7 @@ def show_study(wanted: Grid, *, as_json: bool) -> None:
         seed_range(wanted.seeds),
         wanted.rounds,
     )
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"{len(cells)} trajectories", total=len(cells))
-
-        def note(row: StudyRow) -> None:
-            bar.update(task, advance=1, description=f"{row.world}, {row.agents} agents, {row.method}, seed {row.seed}")
-
+    with _progress(len(cells)) as note:
         rows = run_study(cells, wanted.workers, note)
     found = write_study(rows, wanted.out)
     if as_json:
@@ -69,6 +65,25 @@ def show_study(wanted: Grid, *, as_json: bool) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+@contextmanager
+def _progress(count: int) -> Iterator[Callable[[StudyRow], None]]:
+    """A live bar in a terminal; elsewhere a line for every twentieth of the trajectories."""
+    screen = Console(stderr=True)
+    done = 0
+    with Progress(*Progress.get_default_columns(), console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task(f"{count} trajectories", total=count)
+
+        def note(row: StudyRow) -> None:
+            nonlocal done
+            done += 1
+            what = f"{row.world}, {row.agents} agents, {row.method}, seed {row.seed}"
+            bar.update(task, completed=done, description=what)
+            if not screen.is_terminal and done * 20 // count > (done - 1) * 20 // count:
+                screen.print(f"{done} of {count} trajectories: {what}", highlight=False, soft_wrap=True)
+
+        yield note
 
 
 def _table(found: list[Gain], place: Place) -> Table:

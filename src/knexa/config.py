@@ -51,6 +51,11 @@ class AgentConfig(Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
     backbone: str = Field(description="'embedded:NAME', a folder, or a hub id")
+    organisation: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
+        description="who runs it; all agents of an organisation have one say together; None = an organisation of its own",
+    )
     behaviour: Literal["honest", "lazy", "weak"] = Field("honest", description="lazy: teaches empty bodies; weak: never trains locally")
 
 
@@ -170,6 +175,11 @@ class FederationConfig(Section):
     sandbox: SandboxConfig = SandboxConfig()
     transport: TransportConfig = TransportConfig()
     engine: EngineConfig = EngineConfig()
+
+
+def organisations(config: FederationConfig) -> dict[str, str]:
+    """The organisation of each agent, by names; an agent that names none is one of its own."""
+    return {agent.name: agent.organisation or agent.name for agent in config.agents}
 
 
 #: What a run is called whose settings no named strategy describes.

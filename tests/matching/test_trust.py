@@ -58,6 +58,20 @@ def test_an_agent_that_becomes_honest_is_believed_again() -> None:
     assert credibility.weight("x") == 1.0
 
 
+def test_a_hundred_agents_of_one_organisation_have_the_say_of_one() -> None:
+    """Their reports share one weight, and their lies are one record: the median of honest errors does not move."""
+    sybils = {f"sybil-{number}": "sybils" for number in range(100)}
+    credibility, random = Credibility(sybils), np.random.default_rng(0)
+    assert sum(credibility.weight(agent) for agent in sybils) == pytest.approx(1.0)
+    for _ in range(20):
+        for agent in ("a", "b", "c", "d"):
+            credibility.note(agent, random.normal())
+        for agent in sybils:
+            credibility.note(agent, 5.0 * random.normal())
+    assert all(credibility.weight(agent) > 0.5 for agent in "abcd")
+    assert sum(credibility.weight(agent) for agent in sybils) < 0.01
+
+
 def test_state_goes_through_json() -> None:
     """A restored Credibility weighs as the saved one."""
     credibility, other = heard({"a": 1.0, "b": 2.0, "c": 4.0}), Credibility()

@@ -13,6 +13,7 @@ an honest agent's surprise, which lowers its own weight for a while and nobody e
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from statistics import median
 from typing import Any
@@ -30,24 +31,34 @@ LEAST_REPORTS = 2
 
 
 class Credibility:
-    """Grows with every report; forgets slowly, so that an agent that was believed less can be believed again."""
+    """Grows with every report; forgets slowly, so that an agent that was believed less can be believed again.
 
-    def __init__(self) -> None:
+    Judged are organisations, not agents: whoever enters a hundred agents gets one record, one place in the median, and one agent's
+    say, shared among the hundred.
+    """
+
+    def __init__(self, organisations: Mapping[str, str] | None = None) -> None:
+        """``organisations``: of each agent, by names; an agent that is not in it is an organisation of its own."""
+        self._organisations = dict(organisations or {})
+        self._members = Counter(self._organisations.values())
         self._errors: dict[str, tuple[int, float]] = {}
 
     def weight(self, reporter: str) -> float:
-        """How much the next report of ``reporter`` counts, in (0, 1]; 1 for one who is new."""
-        count, error = self._errors.get(reporter, (0, 0.0))
+        """How much the next report of ``reporter`` counts, in (0, 1]; 1 for a new one, over the number of its organisation's agents."""
+        organisation = self._organisations.get(reporter, reporter)
+        count, error = self._errors.get(organisation, (0, 0.0))
+        share = 1.0 / max(self._members[organisation], 1)
         if count < LEAST_REPORTS or error == 0.0:
-            return 1.0
+            return share
         usual = median(error for _, error in self._errors.values())
-        return max(min(1.0, (TOLERANCE * usual / error) ** SHARPNESS), LEAST_WEIGHT)
+        return max(min(1.0, (TOLERANCE * usual / error) ** SHARPNESS) * share, LEAST_WEIGHT)
 
     def note(self, reporter: str, error: float) -> None:
         """``reporter`` said something ``error`` deviations away from what was expected."""
-        count, mean = self._errors.get(reporter, (0, 0.0))
+        organisation = self._organisations.get(reporter, reporter)
+        count, mean = self._errors.get(organisation, (0, 0.0))
         rate = max(RATE, 1.0 / (count + 1))
-        self._errors[reporter] = (count + 1, mean + rate * (error**2 - mean))
+        self._errors[organisation] = (count + 1, mean + rate * (error**2 - mean))
 
     def state(self) -> dict[str, Any]:
         return {agent: list(entry) for agent, entry in self._errors.items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import knexa
-from knexa.config import FederationConfig
+from knexa.config import FederationConfig, organisations
 from knexa.errors import KnexaError
 from knexa.events import SCHEMA_VERSION
 from knexa.matching.matchmakers import build_matchmaker
@@ -105,7 +105,9 @@ class Run:
     def _simulation(self, states: dict[str, bytes]) -> Simulation:
         config, names = self._config, self._names
         oracle = trial(self._engine, states, config.reward)
-        matchmaker = build_matchmaker(config.matching, config.reward, config.rounds, config.seed, trial=oracle)
+        matchmaker = build_matchmaker(
+            config.matching, config.reward, config.rounds, config.seed, trial=oracle, organisations=organisations(config)
+        )
         deadline = config.transport.deadline_s
         coordinator = Coordinator(names, matchmaker, config.rounds, deadline, log_candidates=config.matching.log_candidates)
         transfer_set: str = self._engine.submit(Job("transfer_set", "transfer-set", "", self.round, ())).result()

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from knexa.config import FederationConfig, load_config
+from knexa.config import FederationConfig, load_config, organisations
 from knexa.errors import ConfigurationError, RunFolderError
 from knexa.matching import build_matchmaker
 from knexa.matching.reward import raw_reward
@@ -105,7 +105,7 @@ def replay(folders: Sequence[Path], matchmaker: str, sets: Sequence[str] = ()) -
 def _judged(folder: Path, name: str, sets: Sequence[str]) -> list[_Judged]:
     rounds = logged_rounds(folder)
     config = load_config(folder / CONFIG_FILE, sets=(f"matching.matchmaker={name}", "matching.log_candidates=true", *sets))
-    other = build_matchmaker(config.matching, config.reward, config.rounds, config.seed)
+    other = build_matchmaker(config.matching, config.reward, config.rounds, config.seed, organisations=organisations(config))
     earned = _rewards(rounds, config)
     judged = []
     for one in rounds:

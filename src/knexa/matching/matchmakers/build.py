@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.errors import ConfigurationError
 from knexa.matching.matchmakers.baselines import HeuristicMatchmaker, LocalMatchmaker, OracleMatchmaker, RandomMatchmaker
@@ -14,15 +16,23 @@ MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
 
 
 def build_matchmaker(
-    config: MatchingConfig, reward: RewardConfig, rounds: int, seed: int, trial: Trial | None = None
+    config: MatchingConfig,
+    reward: RewardConfig,
+    rounds: int,
+    seed: int,
+    trial: Trial | None = None,
+    *,
+    organisations: Mapping[str, str] | None = None,
 ) -> PairwiseMatchmaker:
     """The matchmaker that ``config.matchmaker`` names. ``trial`` is needed by the oracle alone, and only a simulation has one.
+
+    ``organisations``: of each agent, by names; without them every agent is one of its own.
 
     Raises ConfigurationError for an unknown name, a ``module:object`` that cannot be used, or an oracle without a trial.
     """
     match config.matchmaker:
         case "knexa":
-            return KnexaMatchmaker(config, reward, rounds, seed)
+            return KnexaMatchmaker(config, reward, rounds, seed, organisations=organisations)
         case "random":
             return RandomMatchmaker(config, reward, rounds, seed)
         case "heuristic":

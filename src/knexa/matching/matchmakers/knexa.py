@@ -37,14 +37,19 @@ class KnexaMatchmaker(PairwiseMatchmaker):
         rounds: int,
         seed: int,
         *,
+        organisations: Mapping[str, str] | None = None,
         bandit: LinearBandit | None = None,
         describe: Describe | None = None,
     ) -> None:
-        """``bandit`` and ``describe``, given together, replace those that ``config`` names."""
+        """``organisations``: of each agent, by names. ``bandit`` and ``describe``, given together, replace those that ``config`` names."""
         self.bandit = bandit or _bandit(config, seed)
         self._seed, self._own_contexts = seed, describe is not None
         super().__init__(
-            config, reward, rounds, learner=_FromRewards(self.bandit, Credibility() if config.trust else None), describe=describe
+            config,
+            reward,
+            rounds,
+            learner=_FromRewards(self.bandit, Credibility(organisations) if config.trust else None),
+            describe=describe,
         )
 
     def choices(self, agents: Sequence[Profile], round: int) -> list[Choice]:

@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from knexa.cli.app import app
-from knexa.errors import ConfigurationError
+from knexa.errors import ConfigurationError, Interrupted
 from knexa.study.gains import gains, share_of_headroom
 from knexa.study.methods import METHODS
 from knexa.study.statistics import mean_interval
-from knexa.study.synthetic import Cell, StudyRow, grid, run_cell, run_study
+from knexa.study.synthetic import Cell, StudyRow, finished, grid, run_cell, run_study
 from knexa.study.trajectory import Trajectory, simulate
 from knexa.study.worlds.additive import AdditiveWorld
 from knexa.study.worlds.compatibility import CompatibilityWorld
@@ -150,3 +150,35 @@ def test_a_wrong_option_is_named_with_what_is_allowed(option: str, value: str, t
     assert option in str(done.exception)
     assert value in str(done.exception)
     assert not (tmp_path / "study").exists()
+
+
+def test_a_study_that_is_stopped_keeps_the_seeds_that_all_methods_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the third seed: two seeds are written, exit by Interrupted, and the message says where."""
+    ran = 0
+
+    def until_stopped(cell: Cell) -> StudyRow:
+        nonlocal ran
+        ran += 1
+        if ran == 8:
+            raise KeyboardInterrupt
+        return run_cell(cell)
+
+    monkeypatch.setattr("knexa.study.synthetic.run_cell", until_stopped)
+    out = tmp_path / "study"
+    options = ["--worlds", "compatibility", "--agents", "4", "--seeds", "0-4", "--rounds", "4", "--methods", "gap", "--workers", "1"]
+    done = CliRunner().invoke(app, ["study", *options, "--out", str(out)])
+    assert isinstance(done.exception, Interrupted)
+    assert str(out) in str(done.exception)
+    with (out / "rows.csv").open(encoding="utf-8") as file:
+        assert [(row["seed"], row["method"]) for row in csv.DictReader(file)] == [
+            (seed, method) for seed in "01" for method in ("random", "gap", "oracle")
+        ]
+
+
+def test_only_seeds_that_all_methods_finished_can_be_compared() -> None:
+    """Rows in any order come back in the order of the cells, without those of a seed that lacks a method."""
+    cells = grid(["compatibility"], ["high"], [4], [], [0, 1], 3)
+    rows = [run_cell(cell) for cell in cells]
+    assert finished(rows[::-1], cells) == rows
+    assert [row.seed for row in finished(rows[:-1], cells)] == [0, 0]
+    assert finished([], cells) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from knexa.cli.compare import seed_range
-from knexa.errors import ConfigurationError
+from knexa.errors import ConfigurationError, Interrupted
 from knexa.field_rules import nearest
 from knexa.study.gains import Gain, Place
 from knexa.study.methods import METHODS
 from knexa.study.study_report import HEADINGS, study_cells, title, write_study
-from knexa.study.synthetic import StudyRow, grid, run_study
+from knexa.study.synthetic import Cell, StudyRow, finished, grid, run_study
 from knexa.study.worlds import WORLDS
 from knexa.study.worlds.world import Heterogeneity
 
@@ -51,8 +51,7 @@ def show_study(wanted: Grid, *, as_json: bool) -> None:
         seed_range(wanted.seeds),
         wanted.rounds,
     )
-    with _progress(len(cells)) as note:
-        rows = run_study(cells, wanted.workers, note)
+    rows = _run(cells, wanted)
     found = write_study(rows, wanted.out)
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "folder": str(wanted.out)}))
@@ -65,6 +64,29 @@ def show_study(wanted: Grid, *, as_json: bool) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _run(cells: Sequence[Cell], wanted: Grid) -> list[StudyRow]:
+    """All rows; on Ctrl-C those of the seeds that every method has finished are written, and Interrupted says so."""
+    done: list[StudyRow] = []
+    with _progress(len(cells)) as show:
+
+        def note(row: StudyRow) -> None:
+            done.append(row)
+            show(row)
+
+        try:
+            return run_study(cells, wanted.workers, note)
+        except KeyboardInterrupt:
+            kept = finished(done, cells)
+            if kept:
+                write_study(kept, wanted.out)
+            what = (
+                f"{wanted.out} has the seeds that all methods finished"
+                if kept
+                else "no seed was finished by all methods, nothing is written"
+            )
+            raise Interrupted(f"stopped after {len(done)} of {len(cells)} trajectories; {what}") from None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
@@ -94,13 +95,29 @@ def run_study(cells: Sequence[Cell], workers: int, on_row: Callable[[StudyRow], 
     if workers == 1:
         return list(_one_by_one(cells, on_row))
     # Forking a process that has threads can hang it; a fresh interpreter costs a second.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent) as pool:
         waiting = {pool.submit(run_cell, cell): index for index, cell in enumerate(cells)}
         rows: dict[int, StudyRow] = {}
-        for done in as_completed(waiting):
-            rows[waiting[done]] = done.result()
-            on_row(done.result())
+        try:
+            for done in as_completed(waiting):
+                rows[waiting[done]] = done.result()
+                on_row(done.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return [rows[index] for index in range(len(cells))]
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches every process of a terminal; a worker ends its trajectory and is not given another."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def finished(rows: Sequence[StudyRow], cells: Sequence[Cell]) -> list[StudyRow]:
+    """Of ``rows`` those whose world, size and seed all methods of ``cells`` have run: what can be compared, in the order of ``cells``."""
+    known = {_cell_of(row): row for row in rows}
+    missing = {(cell.world, cell.heterogeneity, cell.agents, cell.seed) for cell in cells if cell not in known}
+    return [known[cell] for cell in cells if (cell.world, cell.heterogeneity, cell.agents, cell.seed) not in missing]
 
 
 def write_study_rows(rows: Sequence[StudyRow], path: Path) -> None:
@@ -118,6 +135,10 @@ def _one_by_one(cells: Sequence[Cell], on_row: Callable[[StudyRow], None]) -> It
         row = run_cell(cell)
         on_row(row)
         yield row
+
+
+def _cell_of(row: StudyRow) -> Cell:
+    return Cell(**{one.name: getattr(row, one.name) for one in fields(Cell)})
 
 
 def _row(cell: Cell, trajectory: Trajectory, suspects: np.ndarray) -> StudyRow:

@@ -7,6 +7,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from itertools import product
 from pathlib import Path
@@ -95,8 +96,9 @@ def run_study(cells: Sequence[Cell], workers: int, on_row: Callable[[StudyRow], 
     if workers == 1:
         return list(_one_by_one(cells, on_row))
     # Forking a process that has threads can hang it; a fresh interpreter costs a second.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent) as pool:
-        waiting = {pool.submit(run_cell, cell): index for index, cell in enumerate(cells)}
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        with _interrupts_ignored():  # the workers start here, and go on ignoring them
+            waiting = {pool.submit(run_cell, cell): index for index, cell in enumerate(cells)}
         rows: dict[int, StudyRow] = {}
         try:
             for done in as_completed(waiting):
@@ -108,9 +110,14 @@ def run_study(cells: Sequence[Cell], workers: int, on_row: Callable[[StudyRow], 
     return [rows[index] for index in range(len(cells))]
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches every process of a terminal; a worker ends its trajectory and is not given another."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal: a worker is to end its trajectory, and the parent gives it no other."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def finished(rows: Sequence[StudyRow], cells: Sequence[Cell]) -> list[StudyRow]:

@@ -66,6 +66,7 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         ),
         "knexa-no-memory": Strategy("ablation: verified texts are not replayed", {**_SHIPPED, "distillation.memory": False}),
         "knexa-no-curriculum": Strategy("ablation: prompts are not spread by need", {**_SHIPPED, "matching.curriculum": False}),
+        "knexa-no-trust": Strategy("ablation: every report counts alike, whoever made it", {**_SHIPPED, "matching.trust": False}),
         "knexa-concat": Strategy("ablation: the paper's concatenated context", {**_SHIPPED, "matching.context": "concat"}),
         "knexa-greedy": Strategy("ablation: the paper's greedy pairs", {**_SHIPPED, "matching.pairing": "greedy"}),
     }

@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import dger
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -121,13 +122,14 @@ class LinearBandit(ABC):
         root = math.sqrt(weight)
         scaled = root * context
         with np.errstate(over="ignore", invalid="ignore"):
-            design = self._design + np.outer(scaled, scaled)
+            # No element of a positive definite matrix is larger than the largest on its diagonal.
+            diagonal = self._design.diagonal() + scaled * scaled
             b = self._b + (root * reward) * scaled
-        if not (np.isfinite(design).all() and np.isfinite(b).all()):
+        if not (np.isfinite(diagonal).all() and np.isfinite(b).all()):
             raise ValueError("the context or reward is too large to square in float64; nothing was learned from it")
-        self._inverse = self._next_inverse(design, scaled)
-        self._design, self._b = design, b
+        self._design, self._b = _plus_outer(self._design, 1.0, scaled), b
         self._updates += 1
+        self._follow(scaled)
 
     def forget(self) -> None:
         """A round has passed: evidence counts γ times as much, the prior as much as ever. Nothing happens with γ = 1."""
@@ -160,11 +162,13 @@ class LinearBandit(ABC):
         width: Scores = np.sqrt(np.maximum(variance, 0))
         return width
 
-    def _next_inverse(self, design: Matrix, context: Vector) -> Matrix:
-        if (self._updates + 1) % REFACTOR_EVERY == 0:
-            return _inverted(design)
+    def _follow(self, context: Vector) -> None:
+        """Bring the inverse up to the design, which ``context`` was just added to."""
+        if self._updates % REFACTOR_EVERY == 0:
+            self._inverse = _inverted(self._design)
+            return
         direction = self._inverse @ context
-        return self._inverse - np.outer(direction, direction) / (1.0 + context @ direction)
+        self._inverse = _plus_outer(self._inverse, -1.0 / (1.0 + float(context @ direction)), direction)
 
     def _contexts(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
         given = np.asarray(X)
@@ -185,6 +189,12 @@ class LinearBandit(ABC):
         return array
 
 
+def _plus_outer(matrix: Matrix, factor: float, vector: Vector) -> Matrix:
+    """``matrix`` + factor · v vᵀ, written into ``matrix`` (BLAS dger, whose columns are our rows; both are symmetric)."""
+    changed: Matrix = dger(factor, vector, vector, a=matrix.T, overwrite_a=1)
+    return changed.T
+
+
 def _inverted(design: Matrix) -> Matrix:
     fresh: Matrix = cho_solve(cho_factor(design, lower=True), np.eye(len(design)))
-    return (fresh + fresh.T) / 2
+    return np.ascontiguousarray((fresh + fresh.T) / 2)

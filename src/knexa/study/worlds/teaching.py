@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from knexa.matching import CATEGORY_COUNT, Profile
 from knexa.matching.pairing import Pair
-from knexa.study.worlds.transfer import PROBE_PROBLEMS, specialists
-from knexa.study.worlds.world import Array, Heterogeneity, World, drawn_families, drawn_histograms, drawn_strengths, profile, world_stream
+from knexa.study.worlds.transfer import able_profiles, specialists
+from knexa.study.worlds.world import Array, Heterogeneity, World, drawn_families, drawn_histograms, drawn_strengths, world_stream
 
 #: Size of the transfer set, G and H above.
 PROMPTS, GROWTH, HARM = 128, 0.7, 0.5
@@ -61,22 +61,8 @@ class TeachingWorld(World):
         return solved
 
     def profiles(self, round: int) -> Mapping[str, Profile]:
-        competence = self.competence
-        probes = world_stream(self._seed, "probe", round).binomial(PROBE_PROBLEMS, competence) / PROBE_PROBLEMS
-        coverage = self._share(RIGHT) if self._verify else np.zeros_like(competence)
-        performance = (self._histograms * competence).sum(axis=1)
-        return {
-            name: profile(
-                name,
-                round,
-                family=self._families[i],
-                histogram=self._histograms[i],
-                metrics={"pass@1": performance[i], "loss": 1.0 - performance[i]},
-                probe=probes[i],
-                coverage=coverage[i],
-            )
-            for i, name in enumerate(self.names)
-        }
+        coverage = self._share(RIGHT) if self._verify else None
+        return able_profiles(self.names, round, self._families, self._histograms, self.competence, self._seed, coverage)
 
     def worth(self) -> Array:
         """About what an exchange without curriculum is worth: the expected change by all prompts, in proportion to the budget."""

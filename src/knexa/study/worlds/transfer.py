@@ -52,19 +52,7 @@ class TransferWorld(World):
         self._seed = seed
 
     def profiles(self, round: int) -> Mapping[str, Profile]:
-        probes = world_stream(self._seed, "probe", round).binomial(PROBE_PROBLEMS, self.competence) / PROBE_PROBLEMS
-        performance = (self._histograms * self.competence).sum(axis=1)
-        return {
-            name: profile(
-                name,
-                round,
-                family=self._families[i],
-                histogram=self._histograms[i],
-                metrics={"pass@1": performance[i], "loss": 1.0 - performance[i]},
-                probe=probes[i],
-            )
-            for i, name in enumerate(self.names)
-        }
+        return able_profiles(self.names, round, self._families, self._histograms, self.competence, self._seed)
 
     def worth(self) -> Array:
         change: Array = self._change(self.competence[:, None, :], self.competence[None, :, :]).mean(axis=2)
@@ -85,6 +73,32 @@ class TransferWorld(World):
         ahead = teacher - student
         change: Array = TRANSFER * (np.maximum(ahead, 0.0) - HARM * np.maximum(-ahead, 0.0))
         return change
+
+
+def able_profiles(
+    names: Sequence[str],
+    round: int,
+    families: Sequence[str],
+    histograms: Array,
+    competence: Array,
+    seed: int,
+    coverage: Array | None = None,
+) -> dict[str, Profile]:
+    """What agents of ``competence`` [n, 12] report: Pass@1 on data like their own, and a probe of few problems, drawn anew each round."""
+    probes = world_stream(seed, "probe", round).binomial(PROBE_PROBLEMS, competence) / PROBE_PROBLEMS
+    performance = (histograms * competence).sum(axis=1)
+    return {
+        name: profile(
+            name,
+            round,
+            family=families[i],
+            histogram=histograms[i],
+            metrics={"pass@1": performance[i], "loss": 1.0 - performance[i]},
+            probe=probes[i],
+            coverage=None if coverage is None else coverage[i],
+        )
+        for i, name in enumerate(names)
+    }
 
 
 def specialists(strength: Array, histograms: Array) -> Array:

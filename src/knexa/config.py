@@ -56,6 +56,14 @@ class AgentConfig(Section):
         pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
         description="who runs it; all agents of an organisation have one say together; None = an organisation of its own",
     )
+    protocols: tuple[Literal["text", "logits", "adapter"], ...] = Field(
+        ("text",),
+        min_length=1,
+        description="how it exchanges knowledge; logits needs a partner with its tokenizer, adapter one with its backbone",
+    )
+    refuses: tuple[str, ...] = Field((), description="agents that it neither teaches nor learns from")
+    lessons: int | None = Field(None, ge=0, description="most exchanges in which it teaches; None = no bound")
+    kilobytes: float | None = Field(None, ge=0, description="it learns no more once it has received so many; None = no bound")
     behaviour: Literal["honest", "lazy", "weak"] = Field("honest", description="lazy: teaches empty bodies; weak: never trains locally")
 
 
@@ -79,6 +87,8 @@ class DistillationConfig(Section):
     batch_size: int = Field(8, ge=1, description="teacher's texts in a batch")
     own_batch_size: int = Field(4, ge=1, description="private texts beside them, which keep the student from forgetting")
     prompts: int = Field(128, ge=1, description="prompt budget of one exchange; 128 = the whole transfer set, as in Eq. 2")
+    temperature: float = Field(2.0, gt=0, description="softens both distributions of a logits exchange (the paper: 1.5 to 2.5)")
+    top_logits: int = Field(8, ge=1, description="most likely tokens that a logits exchange carries for every token of an answer")
     alpha_start: float = Field(0.2, ge=0, le=1)
     alpha_end: float = Field(0.5, ge=0, le=1)
     verify: bool = Field(True, description="keep only teacher texts that pass the transfer set's public tests")
@@ -275,6 +285,8 @@ def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
         if agent.name in names[:index]:
             raise complaint(layers, ("agents", index, "name"), agent.name, "a name that no other agent has")
         _check_backbone(agent, ("agents", index, "backbone"), layers)
+        for unknown in sorted(set(agent.refuses) - set(names)):
+            raise complaint(layers, ("agents", index, "refuses"), unknown, f"names of agents: {', '.join(names)}{nearest(unknown, names)}")
     if max(config.evaluation.k, default=0) > config.evaluation.samples or min(config.evaluation.k, default=0) < 1:
         raise complaint(
             layers, ("evaluation", "k"), config.evaluation.k, f"whole numbers from 1 to evaluation.samples = {config.evaluation.samples}"

@@ -83,7 +83,9 @@ def _type_words(annotation: object) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(map(str, get_args(annotation)))
     if get_origin(annotation) is tuple:
-        return f"a list of {_type_words(get_args(annotation)[0]).removeprefix('a ')}s"
+        inner = get_args(annotation)[0]
+        words = _type_words(inner)
+        return f"a list of {words}" if get_origin(inner) is Literal else f"a list of {words.removeprefix('a ')}s"
     if isinstance(annotation, types.UnionType) or get_origin(annotation) is Union:
         return " or ".join(_type_words(part) for part in get_args(annotation) if part is not type(None))
     return _TYPES[annotation] if isinstance(annotation, type) and annotation in _TYPES else str(annotation)

@@ -7,6 +7,7 @@ import pytest
 from knexa.errors import PeerError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.matching.match import Match
+from knexa.matching.terms import Terms
 from knexa.protocol.agent import Agent, Phase
 from knexa.protocol.messages import (
     COORDINATOR,
@@ -224,3 +225,29 @@ def test_finished_is_heard_in_every_phase(profile):
     assert working.on_result(profile("t", 1), 20.0) == []
     assert waiting.state.phase is working.state.phase is Phase.FINISHED
     assert waiting.on_message(COORDINATOR, RoundOpened(2), 30.0) == []
+
+
+@pytest.mark.parametrize(
+    ("terms", "match", "message"),
+    [
+        (Terms(refuses=frozenset({"t"})), MATCH, "whom it refuses"),
+        (Terms(), replace(MATCH, protocol="adapter"), "it allows text"),
+    ],
+)
+def test_an_agents_own_terms_hold_whatever_the_coordinator_says(profile, terms, match, message):
+    """A match that crosses them is refused before anything is asked of anybody."""
+    student = Agent("s", ("s", "t", "u"), transfer_set="hash", budget=4, patience=PATIENCE, terms=terms)
+    student.on_message(COORDINATOR, RoundOpened(1), 0.0)
+    student.on_result(profile("s", 1), 1.0)
+    before = student.state
+    with pytest.raises(PeerError, match=message):
+        student.on_message(COORDINATOR, Matched(match), 2.0)
+    assert student.state == before
+
+
+def test_a_package_with_tensors_is_none_of_protocol_text(profile):
+    """A teacher cannot slip in what the match did not ask for."""
+    student = awaiting(profile)
+    with pytest.raises(PeerError, match="none of protocol 'text'"):
+        student.on_message("t", KnowledgeSent(replace(PACKAGE, tensors=b"weights")), 4.0)
+    assert student.state.phase is Phase.AWAITING

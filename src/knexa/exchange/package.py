@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ class KnowledgePackage:
     """The teacher's answers: ``texts`` maps prompt id to completion, in the order of the teacher's confidence.
 
     ``transfer_set``: SHA-256 of the transfer set that both sides must hold. ``withheld``: answers the guardrail blocked.
+    ``tensors``: safetensors, which the protocols ``logits`` and ``adapter`` add; nothing for ``text``.
     """
 
     match_id: str
     transfer_set: str
     texts: dict[str, str]
     withheld: int = 0
+    tensors: bytes = b""
 
     def to_bytes(self) -> bytes:
         """Canonical encoding: what is sealed, counted in bytes and hashed."""
@@ -35,6 +38,7 @@ class KnowledgePackage:
             "transfer_set": self.transfer_set,
             "texts": list(self.texts.items()),
             "withheld": self.withheld,
+            **({"tensors": base64.b64encode(self.tensors).decode()} if self.tensors else {}),
         }
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
 

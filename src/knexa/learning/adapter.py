@@ -24,6 +24,7 @@ from transformers.pytorch_utils import Conv1D
 
 from knexa.errors import ModelError
 from knexa.learning.backbone import Backbone
+from knexa.learning.merging import merged
 
 #: alpha / rank: the paper has alpha = 4 x rank at rank 8.
 ALPHA_OVER_RANK = 4
@@ -87,11 +88,23 @@ class Adapter:
 
     def load(self, tensors: dict[str, torch.Tensor]) -> None:
         """Copy values in. Raises ModelError if names or shapes are those of another adapter."""
-        own = self.tensors()
-        if {name: t.shape for name, t in own.items()} != {name: t.shape for name, t in tensors.items()}:
-            raise ModelError(f"an adapter for another backbone or rank than '{self._backbone.name}' at rank {self.rank} was given")
-        for name, tensor in own.items():
+        self._require_alike(tensors)
+        for name, tensor in self.tensors().items():
             tensor.copy_(tensors[name])
+
+    def merge(self, tensors: dict[str, torch.Tensor], alpha: float) -> None:
+        """Move towards another adapter of the same backbone and rank, by ``alpha`` of the way (:func:`~knexa.learning.merging.merged`).
+
+        Raises ModelError, and changes nothing, if names, shapes or values are not those of such an adapter.
+        """
+        own = self.tensors()
+        self._require_alike(tensors)
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise ModelError("an adapter with numbers that are not finite was given")
+        for layer in self._layers:
+            a, b = (f"base_model.model.{layer.name}.lora_{factor}.weight" for factor in "AB")
+            for name, tensor in zip((a, b), merged((own[a], own[b]), (tensors[a].float(), tensors[b].float()), alpha), strict=True):
+                own[name].copy_(tensor)
 
     def save(self, folder: Path) -> None:
         """Write ``adapter_config.json`` and ``adapter_model.safetensors``."""
@@ -133,6 +146,10 @@ class Adapter:
         finally:
             for layer, original in zip(self._layers, originals, strict=True):
                 layer.weight.data = original
+
+    def _require_alike(self, tensors: dict[str, torch.Tensor]) -> None:
+        if {name: t.shape for name, t in self.tensors().items()} != {name: t.shape for name, t in tensors.items()}:
+            raise ModelError(f"an adapter for another backbone or rank than '{self._backbone.name}' at rank {self.rank} was given")
 
     def _folded(self) -> list[torch.Tensor]:
         """W + (alpha / rank) B A of each layer, stored as W is."""

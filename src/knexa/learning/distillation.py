@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from knexa.learning.encoding import Batch
 from knexa.learning.finetune import Forward, cross_entropy
+from knexa.learning.soft_targets import taught_loss
 
 
 def alpha_at(round: int, rounds: int, start: float, end: float) -> float:
@@ -21,13 +22,18 @@ def alpha_at(round: int, rounds: int, start: float, end: float) -> float:
     return start + (end - start) * (round - 1) / (rounds - 1)
 
 
-def akd_step(forward: Forward, local: Iterator[Batch], taught: Iterator[Batch], alpha: float, accumulate: int) -> float:
-    """Accumulate the gradient of Eq. 2 over ``accumulate`` pairs of batches; returns the mean loss (nats a token)."""
+def akd_step(
+    forward: Forward, local: Iterator[Batch], taught: Iterator[Batch], alpha: float, accumulate: int, temperature: float = 2.0
+) -> float:
+    """Accumulate the gradient of Eq. 2 over ``accumulate`` pairs of batches; returns the mean loss (nats a token).
+
+    ``temperature``: for texts that came with the teacher's logits (:func:`~knexa.learning.soft_targets.taught_loss`).
+    """
     total = 0.0
     for _ in range(accumulate):
         own = (1.0 - alpha) * cross_entropy(forward, next(local)) / accumulate
         own.backward()  # type: ignore[no-untyped-call]
-        other = alpha * cross_entropy(forward, next(taught)) / accumulate
+        other = alpha * taught_loss(forward, next(taught), temperature) / accumulate
         other.backward()  # type: ignore[no-untyped-call]
         total += float(own.detach()) + float(other.detach())
     return total

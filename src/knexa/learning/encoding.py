@@ -16,11 +16,23 @@ POOL = 4
 
 
 @dataclass(frozen=True, slots=True)
+class SoftTarget:
+    """The k most likely tokens at each of some tokens, and their log-probabilities (nats): ``ids`` and ``log`` [..., tokens, k]."""
+
+    ids: torch.Tensor
+    log: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
-    """``ids`` of prompt and target; the first ``prompt`` of them are masked in the loss (Eq. 2: only the answer is distilled)."""
+    """``ids`` of prompt and target; the first ``prompt`` of them are masked in the loss (Eq. 2: only the answer is distilled).
+
+    ``soft``: what a teacher found likely at each token of the target, where it said so.
+    """
 
     ids: tuple[int, ...]
     prompt: int
+    soft: SoftTarget | None = None
 
 
 def encode(tokenizer: Any, prompt: str, target: str, longest: int) -> Example:
@@ -32,11 +44,15 @@ def encode(tokenizer: Any, prompt: str, target: str, longest: int) -> Example:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``ids``, ``mask``, ``labels``: int64 tensors [examples, tokens], padded on the right."""
+    """``ids``, ``mask``, ``labels``: int64 tensors [examples, tokens], padded on the right.
+
+    ``soft``: [examples, tokens, k], of the token at the same place; its ``log`` is -inf where there is none. None if there is none at all.
+    """
 
     ids: torch.Tensor
     mask: torch.Tensor
     labels: torch.Tensor
+    soft: SoftTarget | None = None
 
 
 def collate(examples: Sequence[Example], pad: int) -> Batch:
@@ -49,7 +65,20 @@ def collate(examples: Sequence[Example], pad: int) -> Batch:
         ids[row, :length] = torch.tensor(example.ids)
         mask[row, :length] = 1
         labels[row, example.prompt : length] = ids[row, example.prompt : length]
-    return Batch(ids, mask, labels)
+    return Batch(ids, mask, labels, _collated_soft(examples, width))
+
+
+def _collated_soft(examples: Sequence[Example], width: int) -> SoftTarget | None:
+    most = max((example.soft.ids.shape[1] for example in examples if example.soft is not None), default=0)
+    if most == 0:
+        return None
+    ids = torch.zeros((len(examples), width, most), dtype=torch.int64)
+    log = torch.full(ids.shape, -torch.inf)
+    for row, example in enumerate(examples):
+        if example.soft is not None:
+            place = slice(example.prompt, len(example.ids)), slice(example.soft.ids.shape[1])
+            ids[row][place], log[row][place] = example.soft.ids.long(), example.soft.log.float()
+    return SoftTarget(ids, log)
 
 
 def endless_batches(examples: Sequence[Example], size: int, pad: int, rng: np.random.Generator) -> Iterator[Batch]:

@@ -6,19 +6,23 @@ state afterwards. So a worker needs one copy of the frozen weights for each back
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from knexa.config import DistillationConfig, LocalConfig
+from knexa.errors import ModelError, PeerError
 from knexa.learning.adapter import Adapter
 from knexa.learning.backbone import load_backbone
 from knexa.learning.distillation import akd_step
 from knexa.learning.encoding import Example, encode, endless_batches
 from knexa.learning.finetune import descend, evaluation_loss, new_optimiser, train_step, warmed_up
 from knexa.learning.generation import Completion, generate
+from knexa.learning.soft_targets import pack, soft_targets, unpack
 from knexa.randomness import derive_seed, stream
 
 #: A text is a prompt and what follows it.
@@ -34,6 +38,8 @@ class Learner:
         self._adapter = Adapter(loaded, local.trainable_share)
         self.family, self.rank, self.share = loaded.family, self._adapter.rank, self._adapter.share
         self._tokenizer = loaded.tokenizer
+        model: Any = loaded.model
+        self._vocabulary = int(model.get_input_embeddings().weight.shape[0])
         self._optimiser = new_optimiser(self._adapter.parameters())
         self._steps = 0
         self._local = local
@@ -71,6 +77,28 @@ class Learner:
         """Write the adapter in PEFT's own format (``PeftModel.from_pretrained`` loads it)."""
         self._adapter.save(folder)
 
+    # --- what else than texts a teacher may give
+
+    def adapter_bytes(self) -> bytes:
+        """The adapter as safetensors, in half precision: what protocol ``adapter`` sends."""
+        return save({name: tensor.to(torch.float16) for name, tensor in self._adapter.tensors().items()})
+
+    def merge(self, blob: bytes, alpha: float) -> None:
+        """Merge in what :meth:`adapter_bytes` of a learner with the same backbone gave, ``alpha`` of the way; forgets moments.
+
+        Raises PeerError, and changes nothing, if ``blob`` is nothing of that kind.
+        """
+        try:
+            self._adapter.merge(load(blob), alpha)
+        except (SafetensorError, ModelError) as error:
+            raise PeerError(f"the teacher's adapter cannot be merged ({error}); nothing was learned from it") from error
+        self._optimiser.state.clear()  # moments of factors that are no more
+
+    def logits(self, texts: Sequence[Text], k: int) -> bytes:
+        """The ``k`` most likely tokens at each token of ``texts``: what protocol ``logits`` sends."""
+        with self._adapter.folded_in() as model:
+            return pack(soft_targets(model, self._examples(texts), self._tokenizer.pad_token_id, k))
+
     # --- learning
 
     def local_update(self, texts: Sequence[Text], steps: int, planned_steps: int, seed: int) -> float:
@@ -83,20 +111,37 @@ class Learner:
             self._steps += 1
         return total / max(steps, 1)
 
-    def distil(self, local: Sequence[Text], taught: Sequence[Text], alpha: float, config: DistillationConfig, seed: int) -> float:
-        """``config.steps`` steps of Eq. 2. With nothing to distil (``taught`` empty) the same steps go to private data alone."""
+    def distil(
+        self,
+        local: Sequence[Text],
+        taught: Sequence[Text],
+        alpha: float,
+        config: DistillationConfig,
+        seed: int,
+        *,
+        logits: Mapping[Text, Example] | None = None,
+    ) -> float:
+        """``config.steps`` steps of Eq. 2. With nothing to distil (``taught`` empty) the same steps go to private data alone.
+
+        ``logits``: of those taught texts that came with some, what :meth:`softened` made of them.
+        """
         pad = self._tokenizer.pad_token_id
         own_size = config.own_batch_size if taught else config.own_batch_size + config.batch_size
         own = endless_batches(self._examples(local), own_size, pad, stream(derive_seed(seed, "own")))
-        other = endless_batches(self._examples(taught), config.batch_size, pad, stream(derive_seed(seed, "taught"))) if taught else None
+        examples = [(logits or {}).get(text, example) for text, example in zip(taught, self._examples(taught), strict=True)]
+        other = endless_batches(examples, config.batch_size, pad, stream(derive_seed(seed, "taught"))) if taught else None
         total = 0.0
         for _ in range(config.steps):
             if other is None:
                 total += train_step(self._adapter.forward, own, self._local.accumulate)
             else:
-                total += akd_step(self._adapter.forward, own, other, alpha, self._local.accumulate)
+                total += akd_step(self._adapter.forward, own, other, alpha, self._local.accumulate, config.temperature)
             descend(self._optimiser, config.learning_rate)
         return total / max(config.steps, 1)
+
+    def softened(self, texts: Sequence[Text], blob: bytes) -> dict[Text, Example]:
+        """``texts`` with what :meth:`logits` of a learner with the same tokenizer said of them. Raises PeerError if it did not."""
+        return dict(zip(texts, unpack(blob, self._examples(texts), self._vocabulary), strict=True))
 
     def loss(self, texts: Sequence[Text]) -> float:
         """Cross-entropy (nats a token) on the second halves of ``texts``."""

@@ -25,7 +25,7 @@ MEETING_MEMORY = 3.0
 
 
 class History:
-    """Grows with every match and outcome; all answers are in [0, 1].
+    """Grows with every match and outcome; rates and trust are in [0, 1].
 
     Roles count apart: an agent can be a good teacher and a poor student. Trust is about teaching: the moving average of the
     share of an agent's texts that its students could keep, with 0 for an update that was rolled back or never arrived.
@@ -38,6 +38,8 @@ class History:
         self._met: dict[str, int] = {}
         self._active: dict[str, int] = {}
         self._in_a_row: dict[str, int] = {}
+        self._given: dict[str, int] = {}
+        self._received: dict[str, int] = {}
 
     def see(self, agents: Sequence[str], round: int) -> None:
         """These agents take part in ``round``: whoever is new waits from now on."""
@@ -50,13 +52,16 @@ class History:
         self._active[match.teacher] = self._active[match.student] = match.round
         self._in_a_row[match.teacher] = 0
         self._in_a_row[match.student] = self._in_a_row.get(match.student, 0) + 1
+        self._given[match.teacher] = self._given.get(match.teacher, 0) + 1
 
     def record(self, match: Match, outcome: Outcome, raw_reward: float) -> None:
         """An exchange ended. It was a success if the student kept the update and the reward was positive."""
+        self._received[match.student] = self._received.get(match.student, 0) + outcome.bytes
         success = outcome.accepted and raw_reward > 0.0
         self._count(match, success)
-        quality = outcome.kept / outcome.texts if outcome.accepted and outcome.texts > 0 else 0.0
-        self._rate(match.teacher, min(max(quality, 0.0), 1.0))
+        # An adapter is kept or rolled back as a whole.
+        shares = 1.0 if match.protocol == "adapter" else outcome.kept / max(outcome.texts, 1)
+        self._rate(match.teacher, min(max(shares, 0.0), 1.0) if outcome.accepted else 0.0)
 
     def record_failure(self, match: Match) -> None:
         """The exchange came to nothing, whoever was at fault; it counts against the teacher's trust."""
@@ -85,6 +90,14 @@ class History:
         """Exchanges in a row in which each agent was the student [n]."""
         return np.array([self._in_a_row.get(agent, 0) for agent in agents], dtype=np.int64)
 
+    def lessons_given(self, agents: Sequence[str]) -> NDArray[np.int64]:
+        """Exchanges in which each agent was to teach [n], whatever came of them."""
+        return np.array([self._given.get(agent, 0) for agent in agents], dtype=np.int64)
+
+    def kilobytes_received(self, agents: Sequence[str]) -> Array:
+        """Kilobytes (1,024 bytes) of packages that each agent reported to have received [n]."""
+        return np.array([self._received.get(agent, 0) / 1024.0 for agent in agents], dtype=np.float64)
+
     def trust(self, agents: Sequence[str]) -> Array:
         """Trust as teacher [n]."""
         return np.array([self._trust.get(agent, INITIAL_TRUST) for agent in agents], dtype=np.float64)
@@ -108,6 +121,8 @@ class History:
             "met": dict(self._met),
             "active": dict(self._active),
             "in_a_row": dict(self._in_a_row),
+            "given": dict(self._given),
+            "received": dict(self._received),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -117,6 +132,8 @@ class History:
         self._met = {pair: int(round) for pair, round in state["met"].items()}
         self._active = {agent: int(round) for agent, round in state["active"].items()}
         self._in_a_row = {agent: int(count) for agent, count in state["in_a_row"].items()}
+        self._given = {agent: int(count) for agent, count in state["given"].items()}
+        self._received = {agent: int(size) for agent, size in state["received"].items()}
 
     def _count(self, match: Match, success: bool) -> None:
         for counts, agent in ((self._taught, match.teacher), (self._learned, match.student)):

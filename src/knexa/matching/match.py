@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: How knowledge may travel from teacher to student; :mod:`knexa.matching.terms` says between whom.
+PROTOCOLS = ("text", "logits", "adapter")
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """``teacher`` teaches ``student`` in ``round``.
+    """``teacher`` teaches ``student`` in ``round``, by ``protocol`` (one of :data:`PROTOCOLS`).
 
     ``curriculum``: share of the prompt budget for each of the 12 categories, non-negative, sums to 1; empty = unrestricted.
-    ``score``: the matchmaker's value of the pair. ``propensity``: probability with which it was chosen, in (0, 1].
+    ``score``: the matchmaker's value of the exchange. ``propensity``: probability with which it was chosen, in (0, 1].
     """
 
     match_id: str

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from knexa.config import AgentConfig, FederationConfig
+from knexa.errors import PeerError
 from knexa.evaluation.partition import category_histogram
 from knexa.evaluation.problems import Problem
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.transfer_set import TransferSet
 from knexa.learning.distillation import alpha_at
-from knexa.learning.learner import Learner
-from knexa.matching.match import Match, Outcome
+from knexa.learning.encoding import Example
+from knexa.learning.learner import Learner, Text
+from knexa.matching.match import Outcome
 from knexa.matching.profile import METRICS, Profile, family_block
 from knexa.participant.data import PrivateData
 from knexa.participant.measure import Checker, by_category, solved, texts_of, validation_metrics
@@ -60,10 +62,20 @@ class Participant:
         return KnowledgeRequest(match.match_id, tuple(ids), budget)
 
     def teach(self, work: Teach) -> KnowledgePackage:
-        """Teacher: answer the prompts asked for, most confident answers first."""
+        """Teacher: answer the prompts asked for, most confident answers first; or give the adapter, where that is the protocol."""
+        match, digest = work.match, self.transfer_set.digest
+        if match.protocol == "adapter":
+            return KnowledgePackage(match.match_id, digest, {}, tensors=self.learner.adapter_bytes())
+        texts = self._answers(work)
+        if match.protocol == "text":
+            return KnowledgePackage(match.match_id, digest, texts)
+        logits = self.learner.logits(self._with_prompts(texts), self.config.distillation.top_logits)
+        return KnowledgePackage(match.match_id, digest, texts, tensors=logits)
+
+    def _answers(self, work: Teach) -> dict[str, str]:
         ids = [key for key in work.request.prompt_ids if key in self.transfer_set.problems][: work.request.budget]
         if self.about.behaviour == "lazy":
-            return KnowledgePackage(work.match.match_id, self.transfer_set.digest, dict.fromkeys(ids, LAZY_ANSWER))
+            return dict.fromkeys(ids, LAZY_ANSWER)
         generation = self.config.generation
         answers = self.learner.answer(
             [self.transfer_set.problems[key].prompt for key in ids],
@@ -72,10 +84,13 @@ class Participant:
             seed=self._seed(work.match.round, "teach"),
         )
         ranked = sorted(zip(ids, answers, strict=True), key=lambda pair: (-pair[1][0].confidence, pair[0]))
-        return KnowledgePackage(work.match.match_id, self.transfer_set.digest, {key: few[0].text for key, few in ranked})
+        return {key: few[0].text for key, few in ranked}
 
     def study(self, work: Study) -> Outcome:
-        """Student, phase 3: keep what passes the public tests (if verifying), distil it with the memory, accept or roll back."""
+        """Student, phase 3: keep what passes the public tests (if verifying), distil it with the memory, accept or roll back.
+
+        Tensors that cannot be used are the teacher's fault: the exchange is not accepted, and the student is as before.
+        """
         before = self.learner.state()
         loss_before, probe_before = self._losses()
         kept = self._kept(work.package)
@@ -84,10 +99,10 @@ class Participant:
             taught = self.state.memory
         else:
             taught = kept
-        self._distil(work.match, taught)
+        usable = self._learn(work, kept, taught)
         loss_after, probe_after = self._losses()
         score_after = float(solved(self.learner, self.checker, self.probe, self.config.generation)[0].mean())
-        accepted = loss_after <= loss_before + self.config.distillation.rollback
+        accepted = usable and loss_after <= loss_before + self.config.distillation.rollback
         if not accepted:
             self.learner.load(before)
             for key in kept:
@@ -113,11 +128,25 @@ class Participant:
         passed = self.checker.passed([self.transfer_set.problems[key] for key in texts], list(texts.values()))
         return {key: text for (key, text), good in zip(texts.items(), passed, strict=True) if good}
 
-    def _distil(self, match: Match, taught: dict[str, str]) -> None:
-        config = self.config.distillation
+    def _learn(self, work: Study, kept: dict[str, str], taught: dict[str, str]) -> bool:
+        """Eq. 2 on ``taught``, after merging the teacher's adapter or with its logits on ``kept``; whether its tensors could be used."""
+        config, match, package = self.config.distillation, work.match, work.package
         alpha = alpha_at(match.round, self.config.rounds, config.alpha_start, config.alpha_end)
-        texts = [(self.transfer_set.problems[key].prompt, text) for key, text in taught.items()]
-        self.learner.distil(texts_of(self.private.train), texts, alpha, config, self._seed(match.round, "study"))
+        logits: dict[Text, Example] = {}
+        try:
+            if match.protocol == "adapter":
+                self.learner.merge(package.tensors, alpha)
+            elif match.protocol == "logits":
+                said = self.learner.softened(self._with_prompts(package.texts), package.tensors)
+                logits = {text: said[text] for text in self._with_prompts(kept)}
+        except PeerError:
+            return False
+        texts = self._with_prompts(taught)
+        self.learner.distil(texts_of(self.private.train), texts, alpha, config, self._seed(match.round, "study"), logits=logits)
+        return True
+
+    def _with_prompts(self, texts: dict[str, str]) -> list[Text]:
+        return [(self.transfer_set.problems[key].prompt, text) for key, text in texts.items() if key in self.transfer_set.problems]
 
     def _losses(self) -> tuple[float, float]:
         return self.learner.loss(texts_of(self.private.validation)), self.learner.loss(texts_of(self.probe))

@@ -50,6 +50,7 @@ from knexa.errors import PeerError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import Profile
+from knexa.matching.terms import OPEN_TERMS, Terms
 from knexa.protocol.messages import (
     COORDINATOR,
     ExchangeFailed,
@@ -102,14 +103,20 @@ class AgentState:
 class Agent:
     """See the module's rules. Every method returns the actions in the order in which the shell must perform them."""
 
-    def __init__(self, name: str, peers: Sequence[str], *, transfer_set: str, budget: int, patience: float) -> None:
-        """``transfer_set``: hash of the set this agent holds. ``budget``: most answers in one package. ``patience``: seconds."""
+    def __init__(
+        self, name: str, peers: Sequence[str], *, transfer_set: str, budget: int, patience: float, terms: Terms = OPEN_TERMS
+    ) -> None:
+        """``transfer_set``: hash of the set this agent holds. ``budget``: most answers in one package. ``patience``: seconds.
+
+        ``terms``: its own, which hold whatever the coordinator says.
+        """
         self.name = name
         self.state = AgentState()
         self._peers = frozenset(peers) - {name}
         self._transfer_set = transfer_set
         self._budget = budget
         self._patience = patience
+        self._terms = terms
 
     # --- inputs
 
@@ -187,6 +194,7 @@ class Agent:
             raise PeerError(f"the coordinator sent {self.name!r} the match {match.match_id!r} of {match.teacher!r} and {match.student!r}")
         if match.round < max(state.round, state.opened) or state.over or match == state.match:
             return []
+        self._check_terms(match)
         if state.phase is not Phase.REPORTED:
             raise PeerError(
                 f"the coordinator sent {self.name!r} the match {match.match_id!r} while it is {state.phase.value} in round {state.round}"
@@ -202,6 +210,15 @@ class Agent:
                 return self._go([Teach(match, request)], phase=Phase.TEACHING, match=match, request=request, early=())
         deadline = now + self._patience
         return self._go([WakeAt(deadline)], phase=Phase.LISTENING, match=match, early=(), deadline=deadline)
+
+    def _check_terms(self, match: Match) -> None:
+        partner = match.teacher if match.student == self.name else match.student
+        if partner in self._terms.refuses:
+            raise PeerError(f"the coordinator matched {self.name!r} with {partner!r}, whom it refuses")
+        if match.protocol not in self._terms.protocols:
+            raise PeerError(
+                f"the coordinator wants {self.name!r} to exchange by {match.protocol[:80]!r}; it allows {', '.join(self._terms.protocols)}"
+            )
 
     # --- what peers say
 
@@ -244,6 +261,10 @@ class Agent:
             raise PeerError(f"{sender!r} sent {self.name!r} {len(package.texts)} answers; the budget of this exchange is {request.budget}")
         if not package.texts.keys() <= set(request.prompt_ids):
             raise PeerError(f"{sender!r} sent {self.name!r} answers to prompts that it was not asked")
+        protocol = self._match_now().protocol
+        if bool(package.tensors) != (protocol != "text"):
+            held = "tensors" if package.tensors else "no tensors"
+            raise PeerError(f"{sender!r} sent {self.name!r} a package with {held}, which is none of protocol {protocol!r}")
 
     # --- small parts
 

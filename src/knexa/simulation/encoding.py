@@ -5,6 +5,7 @@ The classes are a closed list. A checkpoint is read as data only, so a foreign r
 
 from __future__ import annotations
 
+import base64
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -28,13 +29,15 @@ _KIND = "is"
 
 
 def to_json(value: Any) -> Any:
-    """JSON-able form of a value made of the classes above, tuples, dicts with text keys, text, numbers and None."""
+    """JSON-able form of a value made of the classes above, tuples, dicts with text keys, text, bytes, numbers and None."""
     if isinstance(value, Enum):
         return {_KIND: type(value).__name__, "value": value.value}
     if is_dataclass(value) and not isinstance(value, type):
         return {_KIND: type(value).__name__, **{one.name: to_json(getattr(value, one.name)) for one in fields(value)}}
     if isinstance(value, dict):
         return {_KIND: "dict", "items": [[key, to_json(one)] for key, one in value.items()]}
+    if isinstance(value, bytes):
+        return {_KIND: "bytes", "base64": base64.b64encode(value).decode()}
     if isinstance(value, tuple):
         return [to_json(one) for one in value]
     return value
@@ -50,6 +53,8 @@ def from_json(form: Any) -> Any:
     kind = form.get(_KIND)
     if kind == "dict":
         return dict(rest["items"])
+    if kind == "bytes":
+        return base64.b64decode(rest["base64"])
     if kind not in _BY_NAME:
         raise RunFolderError(f"a checkpoint holds a value of unknown kind {kind!r}; resume with the version of knexa that wrote it")
     return _BY_NAME[kind](**rest)

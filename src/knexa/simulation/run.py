@@ -15,6 +15,7 @@ from knexa.config import FederationConfig, organisations
 from knexa.errors import KnexaError
 from knexa.events import SCHEMA_VERSION
 from knexa.matching.matchmakers import build_matchmaker
+from knexa.matching.terms import terms_of
 from knexa.protocol.agent import Agent
 from knexa.protocol.coordinator import Coordinator, Phase
 from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, sync, write_checkpoint
@@ -105,14 +106,15 @@ class Run:
     def _simulation(self, states: dict[str, bytes]) -> Simulation:
         config, names = self._config, self._names
         oracle = trial(self._engine, states, config.reward)
+        terms = terms_of(config)
         matchmaker = build_matchmaker(
-            config.matching, config.reward, config.rounds, config.seed, trial=oracle, organisations=organisations(config)
+            config.matching, config.reward, config.rounds, config.seed, trial=oracle, organisations=organisations(config), terms=terms
         )
         deadline = config.transport.deadline_s
         coordinator = Coordinator(names, matchmaker, config.rounds, deadline, log_candidates=config.matching.log_candidates)
         transfer_set: str = self._engine.submit(Job("transfer_set", "transfer-set", "", self.round, ())).result()
-        terms: dict[str, Any] = {"transfer_set": transfer_set, "budget": config.distillation.prompts, "patience": deadline * PATIENCE}
-        agents = {name: Agent(name, names, **terms) for name in names}
+        shared: dict[str, Any] = {"transfer_set": transfer_set, "budget": config.distillation.prompts, "patience": deadline * PATIENCE}
+        agents = {name: Agent(name, names, terms=terms[name], **shared) for name in names}
         transport = Transport(config.transport, config.seed)
         return Simulation(
             coordinator, agents, states, engine=self._engine, transport=transport, duration=self._duration, record=self._record

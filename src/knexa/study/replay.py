@@ -1,6 +1,6 @@
 """Off-policy evaluation: what another matchmaker would have chosen in the rounds of a log, and what that would have earned.
 
-In every logged round the other matchmaker, having learned from the log so far, says how likely it would choose each pair, π. The log
+In every logged round the other matchmaker, having learned from the log so far, says how likely it would choose each exchange, π. The log
 holds how likely its own matchmaker was to choose it, p, and what the chosen pairs earned, r (Eq. 3, before clipping). With K = Σ π, the
 number of exchanges it would have started, the value of one exchange is estimated in each round as
 
@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from knexa.config import FederationConfig, load_config, organisations
 from knexa.errors import ConfigurationError, RunFolderError
-from knexa.matching import build_matchmaker
+from knexa.matching import Candidate, Match, build_matchmaker
 from knexa.matching.reward import raw_reward
+from knexa.matching.terms import terms_of
 from knexa.simulation.run_folder import CONFIG_FILE
 from knexa.study.logged import LoggedRound, logged_rounds
 from knexa.study.statistics import Interval, mean_interval, paired_interval
@@ -58,6 +59,10 @@ class Replay:
     inverse_propensity: Interval
     doubly_robust: Interval
     difference: Interval
+
+
+#: An exchange within a round: teacher, student, protocol.
+_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +110,14 @@ def replay(folders: Sequence[Path], matchmaker: str, sets: Sequence[str] = ()) -
 def _judged(folder: Path, name: str, sets: Sequence[str]) -> list[_Judged]:
     rounds = logged_rounds(folder)
     config = load_config(folder / CONFIG_FILE, sets=(f"matching.matchmaker={name}", "matching.log_candidates=true", *sets))
-    other = build_matchmaker(config.matching, config.reward, config.rounds, config.seed, organisations=organisations(config))
+    other = build_matchmaker(
+        config.matching, config.reward, config.rounds, config.seed, organisations=organisations(config), terms=terms_of(config)
+    )
     earned = _rewards(rounds, config)
     judged = []
     for one in rounds:
         other.observe(one.profiles, one.round, one.matches)
-        wanted = {(pair.teacher, pair.student): pair.propensity for pair in other.candidates}
+        wanted = {_key(one): one.propensity for one in other.candidates}
         judged.append(_judgement(one, wanted, earned))
         for outcome in one.outcomes:
             other.learn(outcome)
@@ -125,16 +132,20 @@ def _rewards(rounds: Sequence[LoggedRound], config: FederationConfig) -> dict[st
     return {outcome.match_id: raw_reward(outcome, terms.gamma, terms.delta, terms.measure) for one in rounds for outcome in one.outcomes}
 
 
-def _judgement(one: LoggedRound, wanted: dict[tuple[str, str], float], earned: dict[str, float]) -> _Judged:
-    rewards = {(match.teacher, match.student): earned.get(match.match_id, 0.0) for match in one.matches}
-    pairs = [(pair.teacher, pair.student) for pair in one.candidates]
+def _judgement(one: LoggedRound, wanted: dict[_Key, float], earned: dict[str, float]) -> _Judged:
+    rewards = {_key(match): earned.get(match.match_id, 0.0) for match in one.matches}
+    keys = [_key(candidate) for candidate in one.candidates]
     return _Judged(
-        contexts=np.array([pair.context for pair in one.candidates]),
-        chosen=np.array([pair in rewards for pair in pairs]),
-        rewards=np.array([rewards.get(pair, 0.0) for pair in pairs]),
-        logged=np.array([pair.propensity for pair in one.candidates]),
-        wanted=np.array([wanted.get(pair, 0.0) for pair in pairs]),
+        contexts=np.array([candidate.context for candidate in one.candidates]),
+        chosen=np.array([key in rewards for key in keys]),
+        rewards=np.array([rewards.get(key, 0.0) for key in keys]),
+        logged=np.array([candidate.propensity for candidate in one.candidates]),
+        wanted=np.array([wanted.get(key, 0.0) for key in keys]),
     )
+
+
+def _key(one: Candidate | Match) -> _Key:
+    return one.teacher, one.student, one.protocol
 
 
 def _require_overlap(judged: Sequence[_Judged], effective: float, exchanges: int, name: str) -> None:

@@ -13,10 +13,10 @@ from knexa.matching.reward import Reward
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One admissible pair of a round, chosen or not: all that replay and off-policy evaluation need.
+    """One admissible exchange of a round, chosen or not: all that replay and off-policy evaluation need.
 
-    ``context``: the features the pair was judged by. ``score``: the matchmaker's value of it. ``propensity``: probability
-    with which the pair is among the chosen; 0 or 1 for a matchmaker that draws nothing.
+    ``context``: the features it was judged by. ``score``: the matchmaker's value of it. ``propensity``: probability
+    with which it is among the chosen; 0 or 1 for a matchmaker that draws nothing.
     """
 
     teacher: str
@@ -24,6 +24,7 @@ class Candidate:
     context: tuple[float, ...]
     score: float
     propensity: float
+    protocol: str = "text"
 
 
 class Matchmaker(Protocol):
@@ -34,7 +35,7 @@ class Matchmaker(Protocol):
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """Of the last :meth:`match`, in the order of (teacher, student) names."""
+        """Of the last :meth:`match`, in the order of (teacher, student) names, and of protocols."""
         ...
 
     def match(self, profiles: Mapping[str, Profile], round: int) -> list[Match]:

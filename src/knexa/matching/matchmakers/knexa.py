@@ -12,10 +12,11 @@ from knexa.matching.bandits import KernelUCB, LinearBandit, LinUCB, Schedule, Th
 from knexa.matching.candidates import best_pairs, contexts_of
 from knexa.matching.context import Describe, features, pair_columns, prior
 from knexa.matching.match import Match, Outcome
-from knexa.matching.matchmakers.pairwise import PROPENSITY_DRAWS, Array, Choice, Decision, PairwiseMatchmaker, shares
+from knexa.matching.matchmakers.pairwise import PROPENSITY_DRAWS, Array, Choice, Decision, Options, PairwiseMatchmaker, shares
 from knexa.matching.population import Population
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward
+from knexa.matching.terms import Admissibility, Terms
 from knexa.matching.trust import Credibility
 from knexa.randomness import stream
 
@@ -40,9 +41,10 @@ class KnexaMatchmaker(PairwiseMatchmaker):
         organisations: Mapping[str, str] | None = None,
         bandit: LinearBandit | None = None,
         describe: Describe | None = None,
+        terms: Mapping[str, Terms] | None = None,
     ) -> None:
         """``organisations``: of each agent, by names. ``bandit`` and ``describe``, given together, replace those that ``config`` names."""
-        self.bandit = bandit or _bandit(config, seed)
+        self.bandit = bandit or _bandit(config, seed, protocols=len(Admissibility(terms).protocols))
         self._seed, self._own_contexts = seed, describe is not None
         super().__init__(
             config,
@@ -50,15 +52,16 @@ class KnexaMatchmaker(PairwiseMatchmaker):
             rounds,
             learner=_FromRewards(self.bandit, Credibility(organisations) if config.trust else None),
             describe=describe,
+            terms=terms,
         )
 
     def choices(self, agents: Sequence[Profile], round: int) -> list[Choice]:
         """Among more than :data:`FEW` agents by :func:`~knexa.matching.candidates.best_pairs`, greedily, and without candidates for replay.
 
-        Where that cannot be had (fairness, the ``joint`` context, contexts of another kind), all pairs are described at once as ever.
+        Where that cannot be had (fairness, terms, the ``joint`` context, contexts of another kind), all pairs are described at once.
         """
         kind = self.config.context
-        if len(agents) <= FEW or kind == "joint" or self._own_contexts or self.config.fairness is not None:
+        if len(agents) <= FEW or kind == "joint" or self._own_contexts or self.config.fairness is not None or not self.admissibility.open:
             return super().choices(agents, round)
         self.bandit.forget()
         self._candidates = ()
@@ -68,25 +71,28 @@ class KnexaMatchmaker(PairwiseMatchmaker):
         X = contexts_of(population, kind, pairs)
         return [Choice(*chosen, 1.0) for chosen in zip(pairs, X, self.bandit.scores(X, round).tolist(), strict=True)]
 
-    def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
+    def choose(self, options: Options) -> Decision:
         """The propensities of a bandit that draws are shares of :data:`PROPENSITY_DRAWS` draws, the one that chose among them."""
-        count = len(agents)
+        shape = options.allowed.shape
         self.bandit.forget()
-        ways = self.bandit.samples(X.reshape(count * count, -1), round, PROPENSITY_DRAWS if self.config.log_candidates else 1)
-        drawn = np.asarray(ways, dtype=np.float64).reshape(len(ways), count, count)
-        choices = [self.pairs(agents, scores, round, self.config.pairing) for scores in drawn]
-        return Decision(drawn[0], choices[0], shares(choices, count))
+        contexts = options.X.reshape(-1, options.X.shape[-1])
+        ways = self.bandit.samples(contexts, options.round, PROPENSITY_DRAWS if self.config.log_candidates else 1)
+        drawn = np.asarray(ways, dtype=np.float64).reshape(len(ways), *shape)
+        choices = [self.arms(options, scores, self.config.pairing) for scores in drawn]
+        return Decision(drawn[0], choices[0], shares(choices, shape))
 
 
-def _bandit(config: MatchingConfig, seed: int) -> LinearBandit:
-    dim = len(features(config.context))
-    believed = prior(config.context, config.curriculum, config.probe)
+def _bandit(config: MatchingConfig, seed: int, protocols: int) -> LinearBandit:
+    """``protocols``: how many there are; those beyond ``text`` have a number each, of which nothing is believed beforehand."""
+    dim = len(features(config.context)) + protocols - 1
+    believed = (*prior(config.context, config.curriculum, config.probe), *(0.0,) * (protocols - 1))
     shared: _Shared = {"prior": believed, "discount": config.discount, "schedule": config.schedule}
     match config.bandit:
         case "thompson":
             return ThompsonSampling(dim, config.ridge, config.exploration, seed=seed, **shared)
         case "kernel":
-            return KernelUCB(dim, config.ridge, config.exploration, seed=seed, columns=pair_columns(config.context), **shared)
+            columns = (*pair_columns(config.context), *range(dim - protocols + 1, dim))
+            return KernelUCB(dim, config.ridge, config.exploration, seed=seed, columns=columns, **shared)
         case "linucb":
             return LinUCB(dim, config.ridge, config.exploration, **shared)
 

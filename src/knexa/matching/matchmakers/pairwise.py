@@ -1,4 +1,4 @@
-"""What all matchmakers share: contexts, open matches, rewards, history. A subclass only says which pairs it wants.
+"""What all matchmakers share: terms, contexts, open matches, rewards, history. A subclass only says which exchanges it wants.
 
 The context stored when a pair is chosen is the one that its reward is later credited to (Alg. 1); the profiles of the next
 round, taken after the exchange, never are.
@@ -27,31 +27,59 @@ from knexa.matching.matchmakers.contract import Candidate
 from knexa.matching.pairing import Pair, disjoint_pairs
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward, raw_reward, reward_scale
+from knexa.matching.terms import Admissibility, Terms
 
 Array = NDArray[np.float64]
 
 
+#: An exchange by positions: of its protocol among the round's, of teacher and student in the sorted list of agents.
+Arm = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a round has to choose from. ``agents``: at least two, sorted by name. ``round`` counts from 1.
+
+    ``X`` [k, n, n, d]: context of each exchange by protocol, teacher and student. ``allowed`` [k, n, n]: whether it is admissible.
+    """
+
+    agents: Sequence[Profile]
+    round: int
+    protocols: tuple[str, ...]
+    X: Array
+    allowed: NDArray[np.bool_]
+
+    def plain(self, scores: Array) -> Array:
+        """``scores`` [n, n] of pairs as scores of exchanges [k, n, n]: each pair by the first protocol that it may use, the others NaN."""
+        layered = np.full(self.allowed.shape, np.nan)
+        taken = np.zeros(scores.shape, dtype=bool)
+        for layer, allowed in zip(layered, self.allowed, strict=True):
+            np.copyto(layer, scores, where=allowed & ~taken)
+            taken |= allowed
+        return layered
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A round's choice, by positions in the sorted list of agents.
+    """A round's choice. ``scores`` [k, n, n]: value of each exchange, NaN = no candidate. ``arms``: the chosen, disjoint in agents.
 
-    ``scores`` [n, n]: value of t teaching s, NaN = no candidate. ``pairs``: the chosen, disjoint. ``propensity`` [n, n]:
-    probability that the pair is chosen.
+    ``propensity`` [k, n, n]: probability that the exchange is chosen.
     """
 
     scores: Array
-    pairs: Sequence[Pair]
+    arms: Sequence[Arm]
     propensity: Array
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One chosen pair: its context [d], score, and the probability with which it is chosen."""
+    """One chosen exchange: its pair, context [d], score, protocol, and the probability with which it is chosen."""
 
     pair: Pair
     context: Array
     score: float
     propensity: float
+    protocol: str = "text"
 
 
 #: Choices that a matchmaker draws at random are drawn so often, to tell how likely each pair was.
@@ -80,9 +108,11 @@ class PairwiseMatchmaker(ABC):
         rounds: int,
         learner: Learner | None = None,
         describe: Describe | None = None,
+        terms: Mapping[str, Terms] | None = None,
     ) -> None:
-        """``describe``: contexts of another kind than ``config.context`` names."""
+        """``describe``: contexts of another kind than ``config.context`` names. ``terms``: of each agent, by names."""
         self.config, self.reward, self.rounds = config, reward, rounds
+        self.admissibility = Admissibility(terms)
         self.history = History()
         self._describe = describe or partial(contexts, config.context)
         self._learner = learner
@@ -91,8 +121,8 @@ class PairwiseMatchmaker(ABC):
         self._candidates: tuple[Candidate, ...] = ()
 
     @abstractmethod
-    def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
-        """Decide over ``agents`` (at least two, sorted by name) with contexts ``X`` [n, n, d]."""
+    def choose(self, options: Options) -> Decision:
+        """Decide which exchanges take place."""
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -108,8 +138,17 @@ class PairwiseMatchmaker(ABC):
 
     def choices(self, agents: Sequence[Profile], round: int) -> list[Choice]:
         """What :meth:`choose` decides over all pairs, best first. :attr:`candidates` are those that it looked at."""
-        X, decision = self._decide(agents, round)
-        return [Choice(pair, X[pair].copy(), float(decision.scores[pair]), float(decision.propensity[pair])) for pair in decision.pairs]
+        options, decision = self._decide(agents, round)
+        return [
+            Choice(
+                pair=arm[1:],
+                context=options.X[arm].copy(),
+                score=float(decision.scores[arm]),
+                propensity=float(decision.propensity[arm]),
+                protocol=options.protocols[arm[0]],
+            )
+            for arm in decision.arms
+        ]
 
     def observe(self, profiles: Mapping[str, Profile], round: int, taken: Sequence[Match]) -> None:
         """Decide as :meth:`match` would, but go on with ``taken``, which another matchmaker chose: for replay of its log.
@@ -118,10 +157,11 @@ class PairwiseMatchmaker(ABC):
         """
         agents = [profiles[name] for name in sorted(profiles)]
         self.history.see([agent.agent for agent in agents], round)
-        X, _ = self._decide(agents, round)
+        options, _ = self._decide(agents, round)
         place = {agent.agent: position for position, agent in enumerate(agents)}
         for match in taken:
-            self._open[match.match_id] = (match, X[place[match.teacher], place[match.student]].copy())
+            arm = options.protocols.index(match.protocol), place[match.teacher], place[match.student]
+            self._open[match.match_id] = (match, options.X[arm].copy())
             self.history.meet(match)
 
     def learn(self, outcome: Outcome) -> Reward | None:
@@ -159,27 +199,35 @@ class PairwiseMatchmaker(ABC):
     def digest(self) -> str:
         return hashlib.sha256(json.dumps(self.state(), sort_keys=True, allow_nan=False).encode()).hexdigest()
 
-    def pairs(self, agents: Sequence[Profile], scores: Array, round: int, method: Literal["greedy", "optimal"]) -> list[Pair]:
-        """Disjoint pairs by ``scores`` [n, n], within the limit, and no less fair than ``matching.fairness`` demands."""
-        names = [agent.agent for agent in agents]
-        waited, learned = self.history.waited(names, round), self.history.learned_in_a_row(names)
-        capacity = 2 * min(self.config.pairs or len(agents), len(agents) // 2)
-        return disjoint_pairs(overruled(scores, waited, learned, self.config.fairness, capacity), self.config.pairs, method)
+    def arms(self, options: Options, scores: Array, method: Literal["greedy", "optimal"]) -> list[Arm]:
+        """Admissible exchanges by ``scores`` [k, n, n], best first: disjoint pairs, each by its best protocol.
 
-    def proposal(self, teacher: Profile, student: Profile, round: int) -> Match:
+        Within the limit, and no less fair than ``matching.fairness`` demands.
+        """
+        names = [agent.agent for agent in options.agents]
+        valued = np.where(options.allowed & ~np.isnan(scores), scores, -np.inf)
+        best = valued.max(axis=0)
+        waited, learned = self.history.waited(names, options.round), self.history.learned_in_a_row(names)
+        capacity = 2 * min(self.config.pairs or len(names), len(names) // 2)
+        fair = overruled(np.where(np.isinf(best), np.nan, best), waited, learned, self.config.fairness, capacity)
+        return [(int(valued[:, t, s].argmax()), t, s) for t, s in disjoint_pairs(fair, self.config.pairs, method)]
+
+    def proposal(self, teacher: Profile, student: Profile, round: int, protocol: str = "text") -> Match:
         """The match that these two would have, curriculum included; score and propensity still at their defaults."""
         spread = curriculum(teacher, student) if self.config.curriculum else ()
-        return Match(f"r{round}-{teacher.agent}-{student.agent}", round, teacher.agent, student.agent, curriculum=spread)
+        return Match(f"r{round}-{teacher.agent}-{student.agent}", round, teacher.agent, student.agent, protocol, spread)
 
-    def _decide(self, agents: Sequence[Profile], round: int) -> tuple[Array, Decision]:
-        """Contexts [n, n, d] of at least two agents, and what is chosen by them."""
-        X = self._describe(agents, self.history, round, self.rounds)
-        decision = self.choose(agents, X, round)
-        self._candidates = _candidates(agents, X, decision) if self.config.log_candidates else ()
-        return X, decision
+    def _decide(self, agents: Sequence[Profile], round: int) -> tuple[Options, Decision]:
+        """What at least two agents have to choose from, and what is chosen."""
+        names, protocols = [agent.agent for agent in agents], self.admissibility.protocols
+        X = by_protocol(self._describe(agents, self.history, round, self.rounds), len(protocols))
+        options = Options(agents, round, protocols, X, self.admissibility.allowed(names, self.history))
+        decision = self.choose(options)
+        self._candidates = _candidates(options, decision) if self.config.log_candidates else ()
+        return options, decision
 
     def _opened(self, agents: Sequence[Profile], choice: Choice, round: int) -> Match:
-        draft = self.proposal(agents[choice.pair[0]], agents[choice.pair[1]], round)
+        draft = self.proposal(agents[choice.pair[0]], agents[choice.pair[1]], round, choice.protocol)
         match = replace(draft, match_id=self._unused(draft.match_id), score=choice.score, propensity=choice.propensity)
         self._open[match.match_id] = (match, choice.context)
         self.history.meet(match)
@@ -190,26 +238,47 @@ class PairwiseMatchmaker(ABC):
         return match_id if match_id not in self._open else self._unused(f"{match_id}-again")
 
 
-def certain(pairs: Sequence[Pair], count: int) -> Array:
-    """Propensities [n, n] of a choice that drew nothing: 1 for the chosen, 0 for all others."""
-    return shares([pairs], count)
+def by_protocol(X: Array, count: int) -> Array:
+    """Contexts [n, n, d] of pairs as contexts [count, n, n, d + count - 1] of exchanges.
+
+    Every protocol but ``text`` has a number of its own, 1 where it is used: so the bandit learns what it earns beyond ``text``.
+    """
+    if count == 1:
+        return X[None]
+    told = np.zeros((count, *X.shape[:2], X.shape[2] + count - 1))
+    told[..., : X.shape[2]] = X
+    for used in range(1, count):
+        told[used, ..., X.shape[2] + used - 1] = 1.0
+    return told
 
 
-def shares(choices: Sequence[Sequence[Pair]], count: int) -> Array:
-    """Propensities [n, n] as shares of equally likely choices, the one that was made among them."""
-    propensity = np.zeros((count, count))
-    for pairs in choices:
-        for pair in pairs:
-            propensity[pair] += 1.0 / len(choices)
+def certain(arms: Sequence[Arm], shape: tuple[int, ...]) -> Array:
+    """Propensities [k, n, n] = ``shape`` of a choice that drew nothing: 1 for the chosen, 0 for all others."""
+    return shares([arms], shape)
+
+
+def shares(choices: Sequence[Sequence[Arm]], shape: tuple[int, ...]) -> Array:
+    """Propensities [k, n, n] = ``shape`` as shares of equally likely choices, the one that was made among them."""
+    propensity = np.zeros(shape)
+    for arms in choices:
+        for arm in arms:
+            propensity[arm] += 1.0 / len(choices)
     return propensity
 
 
-def _candidates(agents: Sequence[Profile], X: Array, decision: Decision) -> tuple[Candidate, ...]:
+def _candidates(options: Options, decision: Decision) -> tuple[Candidate, ...]:
+    names = [agent.agent for agent in options.agents]
+    looked_at = np.argwhere(np.moveaxis(options.allowed & ~np.isnan(decision.scores), 0, 2))  # by teacher, student, protocol
     return tuple(
-        Candidate(teacher.agent, student.agent, tuple(X[t, s].tolist()), float(decision.scores[t, s]), float(decision.propensity[t, s]))
-        for t, teacher in enumerate(agents)
-        for s, student in enumerate(agents)
-        if t != s and not np.isnan(decision.scores[t, s])
+        Candidate(
+            teacher=names[t],
+            student=names[s],
+            context=tuple(options.X[k, t, s].tolist()),
+            score=float(decision.scores[k, t, s]),
+            propensity=float(decision.propensity[k, t, s]),
+            protocol=options.protocols[k],
+        )
+        for t, s, k in looked_at.tolist()
     )
 
 

@@ -21,10 +21,10 @@ import numpy as np
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.errors import ConfigurationError
 from knexa.matching.match import Match, Outcome
-from knexa.matching.matchmakers.pairwise import Array, Decision, PairwiseMatchmaker, certain
-from knexa.matching.pairing import Pair
+from knexa.matching.matchmakers.pairwise import Arm, Array, Decision, Options, PairwiseMatchmaker, certain
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward
+from knexa.matching.terms import Terms
 
 
 class Plugin(Protocol):
@@ -38,38 +38,57 @@ class Plugin(Protocol):
 class PluggedMatchmaker(PairwiseMatchmaker):
     """Wraps a plugin; ``name`` is what the user wrote in the configuration, for messages."""
 
-    def __init__(self, config: MatchingConfig, reward: RewardConfig, rounds: int, plugin: Plugin, name: str) -> None:
-        super().__init__(config, reward, rounds, learner=_FromOutcomes(plugin))
+    def __init__(
+        self,
+        config: MatchingConfig,
+        reward: RewardConfig,
+        rounds: int,
+        plugin: Plugin,
+        name: str,
+        *,
+        terms: Mapping[str, Terms] | None = None,
+    ) -> None:
+        super().__init__(config, reward, rounds, learner=_FromOutcomes(plugin), terms=terms)
         self._plugin, self._name = plugin, name
 
-    def choose(self, agents: Sequence[Profile], X: Array, round: int) -> Decision:
-        """Raises ConfigurationError if the plugin names an unknown agent, an agent twice, or more pairs than allowed."""
-        place = {agent.agent: position for position, agent in enumerate(agents)}
-        scores = np.zeros((len(agents), len(agents)))
-        pairs: list[Pair] = []
-        for wanted in self._plugin.match({agent.agent: agent for agent in agents}, round):
-            pair = self._placed(wanted, place)
-            scores[pair] = wanted.score if isinstance(wanted, Match) else 0.0
-            pairs.append(pair)
-        self._check(pairs, round)
-        return Decision(scores, pairs, certain(pairs, len(agents)))
+    def choose(self, options: Options) -> Decision:
+        """Raises ConfigurationError if the plugin names an unknown agent, an agent twice, an inadmissible pair, or more than allowed."""
+        scores = options.plain(np.zeros(options.allowed.shape[1:]))
+        arms: list[Arm] = []
+        for wanted in self._plugin.match({agent.agent: agent for agent in options.agents}, options.round):
+            arm = self._placed(wanted, options)
+            scores[arm] = wanted.score if isinstance(wanted, Match) else 0.0
+            arms.append(arm)
+        self._check(arms, options.round)
+        return Decision(scores, arms, certain(arms, scores.shape))
 
-    def _placed(self, wanted: Match | tuple[str, str], place: Mapping[str, int]) -> Pair:
+    def _placed(self, wanted: Match | tuple[str, str], options: Options) -> Arm:
+        """A pair of names takes the first protocol that it may use, a Match its own."""
+        place = {agent.agent: position for position, agent in enumerate(options.agents)}
         teacher, student = (wanted.teacher, wanted.student) if isinstance(wanted, Match) else wanted
         for name in (teacher, student):
             if name not in place:
                 raise ConfigurationError(
                     f"matchmaker {self._name!r} paired {name!r}, who is not in this round; choose among the given profiles"
                 )
-        return place[teacher], place[student]
+        if teacher == student:
+            raise ConfigurationError(f"matchmaker {self._name!r} used an agent twice in round {options.round}; pairs must be disjoint")
+        protocols = (wanted.protocol,) if isinstance(wanted, Match) else options.protocols
+        for position, protocol in enumerate(options.protocols):
+            if protocol in protocols and options.allowed[position, place[teacher], place[student]]:
+                return position, place[teacher], place[student]
+        raise ConfigurationError(
+            f"matchmaker {self._name!r} wants {teacher!r} to teach {student!r} by {' or '.join(protocols)} in round {options.round}, "
+            "which their terms do not allow; see agents[].protocols, refuses, lessons and kilobytes"
+        )
 
-    def _check(self, pairs: Sequence[Pair], round: int) -> None:
-        taken = [agent for pair in pairs for agent in pair]
+    def _check(self, arms: Sequence[Arm], round: int) -> None:
+        taken = [agent for arm in arms for agent in arm[1:]]
         if len(set(taken)) < len(taken):
             raise ConfigurationError(f"matchmaker {self._name!r} used an agent twice in round {round}; pairs must be disjoint")
-        if self.config.pairs is not None and len(pairs) > self.config.pairs:
+        if self.config.pairs is not None and len(arms) > self.config.pairs:
             raise ConfigurationError(
-                f"matchmaker {self._name!r} chose {len(pairs)} pairs in round {round}; matching.pairs allows {self.config.pairs}"
+                f"matchmaker {self._name!r} chose {len(arms)} pairs in round {round}; matching.pairs allows {self.config.pairs}"
             )
 
 
@@ -90,7 +109,9 @@ class _FromOutcomes:
             self._plugin.restore(state["plugin"])
 
 
-def load_plugin(config: MatchingConfig, reward: RewardConfig, rounds: int, seed: int) -> PluggedMatchmaker:
+def load_plugin(
+    config: MatchingConfig, reward: RewardConfig, rounds: int, seed: int, *, terms: Mapping[str, Terms] | None = None
+) -> PluggedMatchmaker:
     """Import and build ``config.matchmaker``, which reads ``module:object``. Raises ConfigurationError saying what is missing."""
     name = config.matchmaker
     module_name, _, attribute = name.partition(":")
@@ -112,4 +133,4 @@ def load_plugin(config: MatchingConfig, reward: RewardConfig, rounds: int, seed:
     lacking = [method for method in ("match", "learn") if not callable(getattr(plugin, method, None))]
     if lacking:
         raise ConfigurationError(f"matching.matchmaker = {name!r}: what it returns has no method {' or '.join(lacking)}")
-    return PluggedMatchmaker(config, reward, rounds, plugin, name)
+    return PluggedMatchmaker(config, reward, rounds, plugin, name, terms=terms)

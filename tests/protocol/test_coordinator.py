@@ -141,7 +141,7 @@ def test_numbers_that_would_poison_the_bandit_are_refused(coordinator, profile, 
     match, _ = matches_in(report_all(coordinator, profile))
     with pytest.raises(PeerError, match=complaint):
         coordinator.on_message(match.student, OutcomeReported(outcome(match.match_id, **changes)), 2.0)
-    assert events(coordinator.on_message(match.student, OutcomeReported(outcome(match.match_id)), 3.0), "reward")
+    assert events(coordinator.on_message(match.student, OutcomeReported(outcome(match.match_id)), 3.0), "outcome")
 
 
 def test_only_the_student_of_a_match_reports_on_it(coordinator, profile, outcome):
@@ -152,6 +152,25 @@ def test_only_the_student_of_a_match_reports_on_it(coordinator, profile, outcome
         for message in (OutcomeReported(outcome(match.match_id)), ExchangeFailed(match.match_id, "no")):
             with pytest.raises(PeerError, match="only its student"):
                 coordinator.on_message(sender, message, 2.0)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_learned_does_not_depend_on_whose_report_came_first(matchmaker, profile, outcome, turned):
+    """Outcomes in either order lead to the same rewards, in the order of the matches, and to the same state of the matchmaker."""
+    ends = []
+    for order in ([0, 1], [1, 0]):
+        one = Coordinator(AGENTS, matchmaker("knexa"), rounds=2, deadline=DEADLINE)
+        one.start(0.0)
+        matches, actions = matches_in(report_all(one, profile)), []
+        for index in order:
+            failed = turned and index == 0
+            report = ExchangeFailed(matches[index].match_id, "no") if failed else OutcomeReported(
+                outcome(matches[index].match_id, probe_loss_after=1.5 + 0.1 * index)
+            )  # fmt: skip
+            actions += one.on_message(matches[index].student, report, 2.0)
+        ends.append((events(actions, "reward"), events(actions, "update")))
+    assert ends[0] == ends[1]
+    assert len(ends[0][0]) == (1 if turned else 2)
 
 
 def test_a_failed_exchange_ends_its_match_without_reward(coordinator, profile):

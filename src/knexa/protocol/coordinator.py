@@ -7,11 +7,13 @@ Rules
    left out of this round and named in a ``fault`` event.
 3. The matchmaker sees the profiles of this round only, and chooses disjoint pairs among those who reported. Both peers of
    a pair are told at once.
-4. An outcome counts exactly once: from the student of a match, while that match is open. The bandit learns from it at
-   that moment. A match ends with its outcome, with its student's word that it failed, or with the deadline; in the last
-   two cases the matchmaker hears that there is no reward.
-5. When no match is open the round is closed. Between two rounds nothing is pending here: that is where
-   :meth:`Coordinator.state` can be saved. The next round opens on the next wake-up, which is asked for at once.
+4. An outcome counts exactly once: from the student of a match, while that match is open. A match ends with its outcome, with
+   its student's word that it failed, or with the deadline.
+5. When no match is open the round is closed, and only now the matchmaker learns: of every match, in the order in which they were
+   chosen, that it earned a reward or that there is none. So what it learns depends on what was reported, and never on whose
+   network was faster: a federation of real processes makes the choices that its simulation makes. Between two rounds nothing is
+   pending here: that is where :meth:`Coordinator.state` can be saved. The next round opens on the next wake-up, which is asked for
+   at once.
 6. Everything else is a :class:`~knexa.errors.PeerError`: raised before anything changed, for the shell to record as the
    sender's fault. No message of an agent can end the federation, and no silence can hold it up beyond its deadlines.
 
@@ -95,7 +97,9 @@ class Coordinator:
         self._log_candidates = log_candidates
         self._deadline = math.inf
         self._profiles: dict[str, Profile] = {}
+        self._matches: tuple[Match, ...] = ()
         self._open: dict[str, Match] = {}
+        self._outcomes: dict[str, Outcome] = {}
 
     # --- inputs
 
@@ -129,8 +133,6 @@ class Coordinator:
             return self._match(now)
         if self.phase is Phase.EXCHANGES:
             overdue = [self._fault(match.student, f"no outcome of {match.match_id} by the deadline") for match in self._open.values()]
-            for match_id in self._open:
-                self._matchmaker.fail(match_id)
             self._open = {}
             return [*overdue, *self._close_round(now)]
         return []
@@ -170,6 +172,7 @@ class Coordinator:
         matches = self._matchmaker.match(profiles, self.round) if len(profiles) > 1 else []
         self._check_disjoint(matches)
         self.phase = Phase.EXCHANGES
+        self._matches, self._outcomes = tuple(matches), {}
         self._open = {match.match_id: match for match in matches}
         candidates = [asdict(one) for one in self._matchmaker.candidates] if self._log_candidates and len(profiles) > 1 else None
         logged = {} if candidates is None else {"candidates": candidates}
@@ -180,19 +183,16 @@ class Coordinator:
     def _take_outcome(self, sender: str, outcome: Outcome, now: float) -> list[Action]:
         match = self._open_match(sender, outcome.match_id, "an outcome")
         _check_outcome(sender, outcome)
-        reward = self._matchmaker.learn(outcome)
         del self._open[match.match_id]
+        self._outcomes[match.match_id] = outcome
         teacher, student = self.standings[match.teacher], self.standings[match.student]
         self.standings[match.teacher] = replace(teacher, taught=teacher.taught + 1)
         self.standings[match.student] = replace(student, studied=student.studied + 1)
-        actions: list[Action] = [Record("outcome", {"round": self.round, "teacher": match.teacher, "student": sender, **asdict(outcome)})]
-        if reward is not None:
-            actions.append(Record("reward", {"round": self.round, "match_id": match.match_id, **asdict(reward)}))
-        return [*actions, *([] if self._open else self._close_round(now))]
+        recorded = Record("outcome", {"round": self.round, "teacher": match.teacher, "student": sender, **asdict(outcome)})
+        return [recorded, *([] if self._open else self._close_round(now))]
 
     def _take_failure(self, sender: str, match_id: str, reason: str, now: float) -> list[Action]:
         match = self._open_match(sender, match_id, "a failure")
-        self._matchmaker.fail(match.match_id)
         del self._open[match.match_id]
         fault = self._fault(sender, f"exchange {match_id} failed: {reason[:200]}")
         return [fault, *([] if self._open else self._close_round(now))]
@@ -201,7 +201,19 @@ class Coordinator:
         self.phase = Phase.BETWEEN
         self._deadline = math.inf
         self._profiles = {}
-        return [Record("update", {"round": self.round, "digest": self._matchmaker.digest()}), WakeAt(now)]
+        rewards = self._learn()
+        return [*rewards, Record("update", {"round": self.round, "digest": self._matchmaker.digest()}), WakeAt(now)]
+
+    def _learn(self) -> list[Record]:
+        """What the round taught, match by match."""
+        rewards = []
+        for match in self._matches:
+            if match.match_id not in self._outcomes:
+                self._matchmaker.fail(match.match_id)
+            elif (reward := self._matchmaker.learn(self._outcomes[match.match_id])) is not None:
+                rewards.append(Record("reward", {"round": self.round, "match_id": match.match_id, **asdict(reward)}))
+        self._matches, self._outcomes = (), {}
+        return rewards
 
     # --- state between two rounds
 

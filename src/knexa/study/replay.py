@@ -119,10 +119,11 @@ def _judged(folder: Path, name: str, sets: Sequence[str]) -> list[_Judged]:
         other.observe(one.profiles, one.round, one.matches)
         wanted = {_key(one): one.propensity for one in other.candidates}
         judged.append(_judgement(one, wanted, earned))
-        for outcome in one.outcomes:
-            other.learn(outcome)
-        for match in one.matches:
-            if match.match_id not in earned:
+        reported = {outcome.match_id: outcome for outcome in one.outcomes}
+        for match in one.matches:  # in the order in which the coordinator let its own matchmaker learn
+            if match.match_id in reported:
+                other.learn(reported[match.match_id])
+            else:
                 other.fail(match.match_id)
     return judged
 

@@ -1,60 +1,11 @@
-"""The values of a running simulation as JSON and back, exactly: for checkpoints.
-
-The classes are a closed list. A checkpoint is read as data only, so a foreign run folder cannot execute anything.
-"""
+"""The values of a running simulation as JSON and back, exactly: for checkpoints."""
 
 from __future__ import annotations
 
-import base64
-from dataclasses import fields, is_dataclass
-from enum import Enum
-from typing import Any
-
-from knexa.errors import RunFolderError
-from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
-from knexa.matching.match import Match, Outcome
-from knexa.matching.profile import Profile
-from knexa.protocol import agent, messages, peer
+from knexa.protocol.encoding import JsonForm
 from knexa.simulation import agenda
 
-_CLASSES: tuple[type, ...] = (
-    *(Match, Outcome, Profile, KnowledgeRequest, KnowledgePackage),
-    *(messages.RoundOpened, messages.Matched, messages.Finished),
-    *(messages.ProfileReported, messages.OutcomeReported, messages.ExchangeFailed),
-    *(peer.KnowledgeRequested, peer.KnowledgeSent, peer.Train, peer.Ask, peer.Teach, peer.Study),
-    *(agenda.Arrival, agenda.WakeUp, agenda.WorkDone, agent.AgentState, agent.Phase),
-)
-_BY_NAME = {cls.__name__: cls for cls in _CLASSES}
-_KIND = "is"
+_FORM = JsonForm(agenda.Arrival, agenda.WakeUp, agenda.WorkDone)
 
-
-def to_json(value: Any) -> Any:
-    """JSON-able form of a value made of the classes above, tuples, dicts with text keys, text, bytes, numbers and None."""
-    if isinstance(value, Enum):
-        return {_KIND: type(value).__name__, "value": value.value}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {_KIND: type(value).__name__, **{one.name: to_json(getattr(value, one.name)) for one in fields(value)}}
-    if isinstance(value, dict):
-        return {_KIND: "dict", "items": [[key, to_json(one)] for key, one in value.items()]}
-    if isinstance(value, bytes):
-        return {_KIND: "bytes", "base64": base64.b64encode(value).decode()}
-    if isinstance(value, tuple):
-        return [to_json(one) for one in value]
-    return value
-
-
-def from_json(form: Any) -> Any:
-    """The value that :func:`to_json` was given. Raises RunFolderError for a class that is not on the list."""
-    if isinstance(form, list):
-        return tuple(from_json(one) for one in form)
-    if not isinstance(form, dict):
-        return form
-    rest = {key: from_json(one) for key, one in form.items() if key != _KIND}
-    kind = form.get(_KIND)
-    if kind == "dict":
-        return dict(rest["items"])
-    if kind == "bytes":
-        return base64.b64decode(rest["base64"])
-    if kind not in _BY_NAME:
-        raise RunFolderError(f"a checkpoint holds a value of unknown kind {kind!r}; resume with the version of knexa that wrote it")
-    return _BY_NAME[kind](**rest)
+to_json = _FORM.to_json
+from_json = _FORM.from_json

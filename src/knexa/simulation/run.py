@@ -16,11 +16,12 @@ from knexa.errors import KnexaError
 from knexa.events import SCHEMA_VERSION
 from knexa.matching.matchmakers import build_matchmaker
 from knexa.matching.terms import terms_of
+from knexa.participant.contract import Stage
 from knexa.protocol.agent import Agent
 from knexa.protocol.coordinator import Coordinator, Phase
 from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, sync, write_checkpoint
 from knexa.simulation.duration import Duration
-from knexa.simulation.engine import Cost, Engine, Job, Pending, Stage
+from knexa.simulation.engine import Cost, Engine, Job, Pending
 from knexa.simulation.loop import Simulation
 from knexa.simulation.oracle import trial
 from knexa.simulation.processes import Processes

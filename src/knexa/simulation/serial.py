@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from knexa.config import FederationConfig
-from knexa.simulation.engine import Cost, Job, OnCost, Pending, Workplace, load_workplace
+from knexa.participant.contract import Workplace, load_workplace
+from knexa.simulation.engine import Cost, Job, OnCost, Pending
 from knexa.simulation.failures import Failure
 
 

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from knexa.config import FederationConfig
-from knexa.simulation.engine import load_workplace
+from knexa.participant.contract import load_workplace
 from knexa.simulation.failures import Failure
 from knexa.simulation.serial import timed
 

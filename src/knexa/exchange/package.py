@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from knexa.errors import PeerError
+from knexa.exchange.framing import read_fields, write_fields
+from knexa.exchange.limits import LONGEST_ID, LONGEST_TEXT, MOST_BYTES, MOST_PROMPTS
+from knexa.exchange.ticket import is_id
+
+
+#: JSON has no bare line end, so this ends it.
+_BEFORE_TENSORS = b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +25,21 @@ class KnowledgeRequest:
     match_id: str
     prompt_ids: tuple[str, ...]
     budget: int
+
+    def to_bytes(self) -> bytes:
+        """Canonical encoding: what is sealed."""
+        return write_fields({"match_id": self.match_id, "prompt_ids": self.prompt_ids, "budget": self.budget})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Any bytes either parse or raise PeerError. Which prompts there are, the transfer set knows."""
+        what = "a knowledge request"
+        fields = read_fields(data, what, {"match_id": str, "prompt_ids": list, "budget": int}, MOST_BYTES)
+        match_id, prompt_ids, budget = fields.values()
+        _require(is_id(match_id), what, "its match id is empty, too long or not printable")
+        _require(_are_prompts(prompt_ids), what, _NOT_PROMPTS)
+        _require(0 <= budget <= MOST_PROMPTS, what, f"its budget is not from 0 to {MOST_PROMPTS}")
+        return cls(match_id, tuple(prompt_ids), budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +58,66 @@ class KnowledgePackage:
 
     def to_bytes(self) -> bytes:
         """Canonical encoding: what is sealed, counted in bytes and hashed."""
-        fields = {
-            "match_id": self.match_id,
-            "transfer_set": self.transfer_set,
-            "texts": list(self.texts.items()),
-            "withheld": self.withheld,
-            **({"tensors": base64.b64encode(self.tensors).decode()} if self.tensors else {}),
-        }
-        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+        told = write_fields(
+            {"match_id": self.match_id, "transfer_set": self.transfer_set, "texts": list(self.texts.items()), "withheld": self.withheld}
+        )
+        return told + (_BEFORE_TENSORS + self.tensors if self.tensors else b"")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Any bytes either parse or raise PeerError.
+
+        Which prompts were asked for, the agent's state machine knows; what may be in ``tensors``, the student's learner.
+        """
+        what = "a knowledge package"
+        _require(len(data) <= MOST_BYTES, what, f"it has {len(data)} bytes; at most {MOST_BYTES} are taken")
+        told, before, tensors = data.partition(_BEFORE_TENSORS)
+        _require(bool(before) == bool(tensors), what, "it announces tensors and has none")
+        fields = read_fields(told, what, {"match_id": str, "transfer_set": str, "texts": list, "withheld": int}, MOST_BYTES)
+        match_id, transfer_set, items, withheld = fields.values()
+        _require(is_id(match_id), what, "its match id is empty, too long or not printable")
+        _require(re.fullmatch("[0-9a-f]{64}", transfer_set) is not None, what, "its transfer set is no SHA-256")
+        _require(all(map(_is_answer, items)), what, "its texts are not pairs of prompt id and text")
+        _require(_are_prompts([prompt for prompt, _ in items]), what, _NOT_PROMPTS)
+        _require(all(len(text) <= LONGEST_TEXT for _, text in items), what, f"one of its texts has more than {LONGEST_TEXT} characters")
+        _require(0 <= withheld < 2**31, what, "its count of withheld answers is out of range")
+        return cls(match_id, transfer_set, dict(items), withheld, tensors)
 
     def digest(self) -> str:
         return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def within(self, byte_budget: int) -> KnowledgePackage:
+        """This package with those answers only that a student takes and that fit into ``byte_budget``, the most confident first.
+
+        With tensors it stays whole: they are about all of its answers, or it has none.
+        """
+        if self.tensors:
+            return self
+        kept: dict[str, str] = {}
+        room = byte_budget - len(replace(self, texts={}).to_bytes())
+        for prompt, text in self.texts.items():
+            size = len(write_fields({prompt: text})) + bool(kept)  # {"p":"t"} is as long as ["p","t"]; a comma goes before it
+            if size <= room and len(text) <= LONGEST_TEXT:
+                kept[prompt] = text
+                room -= size
+        return replace(self, texts=kept)
+
+
+_NOT_PROMPTS = f"its prompt ids are not up to {MOST_PROMPTS} different texts of 1 to {LONGEST_ID} characters"
+
+
+def _are_prompts(values: Sequence[Any]) -> bool:
+    return len(values) <= MOST_PROMPTS and all(map(_is_prompt, values)) and len(set(values)) == len(values)
+
+
+def _is_prompt(value: Any) -> bool:
+    return type(value) is str and 0 < len(value) <= LONGEST_ID
+
+
+def _is_answer(item: Any) -> bool:
+    return type(item) is list and [type(part) for part in item] == [str, str]
+
+
+def _require(holds: bool, what: str, fault: str) -> None:
+    if not holds:
+        raise PeerError(f"{what} is not valid: {fault}; have its sender use the same version of knexa")

@@ -31,6 +31,12 @@ class RunFolderError(KnexaError):
     exit_code = 2
 
 
+class CredentialsError(KnexaError):
+    """A key, a certificate or a folder of trusted roots on this machine is missing, damaged, expired or open to others."""
+
+    exit_code = 2
+
+
 class SandboxError(KnexaError):
     """The sandbox itself is broken or unavailable; says nothing about the program that was to run in it."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import knexa
+from knexa.cli.provision import provision
 from knexa.presets import DEFAULT_PRESET, preset_names
 from knexa.strategies import STRATEGIES
 
@@ -24,6 +25,8 @@ app = typer.Typer(
     help="Federated fine-tuning of LLMs without an aggregator: agents teach each other in pairs, a bandit decides who teaches whom.",
     epilog="Start with [bold]knexa run[/bold]: six small agents, no download, a table and a report at the end.",
 )
+
+app.add_typer(provision, name="provision")
 
 Preset = Annotated[str | None, typer.Option(metavar="NAME", help=f"shipped settings to start from: {_PRESETS} (default {DEFAULT_PRESET})")]
 Rounds = Annotated[int | None, typer.Option(metavar="N", help="number of rounds")]

@@ -26,7 +26,23 @@ app = typer.Typer(
     epilog="Start with [bold]knexa run[/bold]: six small agents, no download, a table and a report at the end.",
 )
 
+cpm = typer.Typer(no_args_is_help=True, help="The coordinator (Central Profiler/Matchmaker) of a real federation.")
+agent = typer.Typer(no_args_is_help=True, help="An agent of a real federation.")
+
+
+@cpm.callback()
+def _coordinator() -> None:
+    """So that a single verb keeps its name."""
+
+
+@agent.callback()
+def _agent() -> None:
+    """So that a single verb keeps its name."""
+
+
 app.add_typer(provision, name="provision")
+app.add_typer(cpm, name="cpm")
+app.add_typer(agent, name="agent")
 
 Preset = Annotated[str | None, typer.Option(metavar="NAME", help=f"shipped settings to start from: {_PRESETS} (default {DEFAULT_PRESET})")]
 Rounds = Annotated[int | None, typer.Option(metavar="N", help="number of rounds")]
@@ -68,6 +84,62 @@ def run(
     from knexa.cli.run import Wanted, run_federation
 
     run_federation(Wanted(file, preset, strategy, rounds, seed, tuple(sets or ()), out, resume), as_json=as_json)
+
+
+@app.command(epilog="Examples:  \n\nknexa up --rounds 5  \nknexa up federation.toml --agents 4 --out runs/trial")
+def up(
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="a federation.toml; without one, the preset alone")] = None,
+    preset: Preset = None,
+    strategy: Annotated[str | None, typer.Option(metavar="NAME", help="what is run; see knexa run --help")] = None,
+    rounds: Rounds = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="seed of all that is drawn")] = None,
+    agents: Annotated[int | None, typer.Option(metavar="N", help="only the first N agents of the configuration")] = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="run folder, new or empty (default runs/up-N)")] = None,
+    workplace: Annotated[str | None, typer.Option(hidden=True)] = None,
+    as_json: Json = False,
+) -> None:
+    """A real federation on this machine: one process for the coordinator and each agent, real certificates, real TLS between them."""
+    from knexa.cli.federation import Wanted, bring_up
+
+    bring_up(Wanted(file, preset, strategy, rounds, seed, agents, tuple(sets or ()), out, workplace), as_json=as_json)
+
+
+@cpm.command(epilog="Example:  \n\nknexa cpm serve federation.toml --identity cpm --listen 0.0.0.0:7430 --out runs/trial")
+def serve(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the federation.toml that all participants hold")],
+    identity: Annotated[Path, typer.Option(metavar="DIR", help="folder of the coordinator's key and certificate (knexa provision)")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="journal and record of the federation; the same folder resumes it")],
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="where agents call")] = "0.0.0.0:7430",
+    start_after: Annotated[
+        float | None, typer.Option(metavar="S", help="begin after so many seconds with whoever is there; default: wait")
+    ] = None,
+) -> None:
+    """Coordinate a federation until it is over. It sees numbers only, and goes on where it was after any crash."""
+    from knexa.cli.federation import serve_cpm
+
+    serve_cpm(file, identity, listen, out, start_after)
+
+
+@agent.command(
+    epilog="Example:  \n\n"
+    "knexa agent join federation.toml --identity clinic-1 --cpm cpm.example:7430 --operator hospital-a --listen 0.0.0.0:7440 "
+    "--reached-at clinic-1.example:7440"
+)
+def join(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the federation.toml that all participants hold")],
+    identity: Annotated[Path, typer.Option(metavar="DIR", help="folder of the agent's key and certificate (knexa provision)")],
+    cpm: Annotated[str, typer.Option(metavar="HOST:PORT", help="the coordinator")],
+    operator: Annotated[str, typer.Option(metavar="ORGANISATION", help="who runs the coordinator")],
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="what the agent keeps; the same folder resumes it")] = Path("agent"),
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="where its students call")] = "0.0.0.0:7440",
+    reached_at: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="under which address they reach it, if it is another")] = None,
+    workplace: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Train, teach and learn beside one's own data, until the federation is over."""
+    from knexa.cli.federation import join_federation
+
+    join_federation(file, identity, cpm, operator, listen, reached_at, folder, workplace)
 
 
 @app.command(

@@ -13,7 +13,6 @@ from knexa.exchange.framing import read_fields, write_fields
 from knexa.exchange.limits import LONGEST_ID, LONGEST_TEXT, MOST_BYTES, MOST_PROMPTS
 from knexa.exchange.ticket import is_id
 
-
 #: JSON has no bare line end, so this ends it.
 _BEFORE_TENSORS = b"\n"
 

@@ -27,7 +27,7 @@ REPORTED    Matched, I am the student        ASKING      work Ask
 REPORTED    Matched, I am the teacher        LISTENING   wait; or TEACHING at once, when the request is here already
 ASKING      result                           AWAITING    KnowledgeRequested to the teacher, wait
 AWAITING    KnowledgeSent                    STUDYING    work Study
-AWAITING    time                             IDLE        ExchangeFailed to the coordinator
+AWAITING    time, or teacher unreachable     IDLE        ExchangeFailed to the coordinator
 STUDYING    result                           IDLE        OutcomeReported to the coordinator
 LISTENING   KnowledgeRequested               TEACHING    work Teach
 LISTENING   time                             IDLE
@@ -155,6 +155,13 @@ class Agent:
                 return self._next() if outdated else self._idle([Send(COORDINATOR, OutcomeReported(result))])
             case _:
                 raise ValueError(f"agent {self.name!r}: a {type(result).__name__} is no result of {state.phase.value}")
+
+    def on_unreachable(self, match_id: str, now: float) -> list[Action]:
+        """Let the wait for a package end early: the shell has given the teacher up. Nothing happens if that is no wait of now."""
+        if self.state.phase is not Phase.AWAITING or self._match_now().match_id != match_id:
+            return []
+        self.state = replace(self.state, deadline=now)
+        return self.on_time(now)
 
     def on_time(self, now: float) -> list[Action]:
         """Let a wait end. Calling it too early or too often changes nothing."""

@@ -1,0 +1,114 @@
+"""``knexa cpm serve``, ``knexa agent join``, ``knexa up``: a federation of real processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+from rich.console import Console
+
+from knexa.config import load_config
+from knexa.errors import ConfigurationError, Interrupted, KnexaError
+from knexa.events import EVENTS_FILE, read_events
+from knexa.record import read_run
+from knexa.report import final_table, write_report
+from knexa.summary import write_summary
+
+
+def say(line: str) -> None:
+    """One line for whoever watches a service, with the time."""
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+def serve_cpm(file: str, identity: Path, listen: str, out: Path, start_after: float | None) -> None:
+    from knexa.service.cpm.process import CpmPlan, serve
+
+    ended = serve(CpmPlan(load_config(file), out, identity, listen, start_after), say)
+    say(f"the federation is over; {out / EVENTS_FILE} has its record" if ended else "stopped; the same command goes on where this ended")
+
+
+def join_federation(
+    file: str, identity: Path, cpm: str, operator: str, listen: str, reached_at: str | None, folder: Path, workplace: str | None
+) -> None:
+    from knexa.service.agent.process import AgentPlan, join
+
+    plan = AgentPlan(load_config(file), folder, identity, cpm, operator, listen, reached_at)
+    if workplace is not None:
+        plan = AgentPlan(load_config(file), folder, identity, cpm, operator, listen, reached_at, workplace)
+    join(plan, say)
+    say(f"the federation is over; the adapter is in {folder / 'adapter'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The options of ``knexa up`` as the user gave them."""
+
+    file: str | None
+    preset: str | None
+    strategy: str | None
+    rounds: int | None
+    seed: int | None
+    agents: int | None
+    sets: tuple[str, ...]
+    out: Path | None
+    workplace: str | None
+
+
+def bring_up(wanted: Wanted, *, as_json: bool) -> None:
+    from knexa.service.local import LocalFederation
+
+    config = load_config(
+        wanted.file, preset=wanted.preset, strategy=wanted.strategy, rounds=wanted.rounds, seed=wanted.seed, sets=wanted.sets
+    )  # fmt: skip
+    if wanted.agents is not None:
+        if not 2 <= wanted.agents <= len(config.agents):
+            raise ConfigurationError(
+                f"--agents: found {wanted.agents}; allowed: 2 to {len(config.agents)}, the agents of the configuration"
+            )
+        config = config.model_copy(update={"agents": config.agents[: wanted.agents]})
+    folder = wanted.out or _free_folder()
+    screen = Console(stderr=True)
+    with LocalFederation(config, folder, wanted.workplace) as federation:
+        over = Event()
+        watcher = Thread(target=_show_progress, args=(folder, config.rounds, screen, over), daemon=True)
+        try:
+            federation.start()
+            screen.print(f"{len(config.agents)} agents and their coordinator are starting; logs: {folder / 'logs'}", highlight=False)
+            watcher.start()
+            federation.watch(lambda name: screen.print(f"{name} died and is started again", highlight=False))
+        except KeyboardInterrupt:
+            raise Interrupted(f"stopped; what was done is in {folder}") from None
+        finally:
+            over.set()
+    summary = write_summary(folder)
+    page = write_report([folder])
+    lost = [name for name, state in read_run(folder).participants.items() if state["state"] != "finished"]
+    if as_json:
+        print(json.dumps({**summary, "folder": str(folder), "report": str(page), "lost": lost}))
+    else:
+        console = Console()
+        console.print(final_table(summary))
+        console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+    if lost:
+        raise KnexaError(f"{', '.join(lost)} did not report final scores; see {folder / 'logs'}")
+
+
+def _show_progress(folder: Path, rounds: int, screen: Console, over: Event) -> None:
+    """A line for every round that closes, from the record that the coordinator writes."""
+    shown = 0
+    while not over.wait(0.5):
+        closed = [event["round"] for event in read_events(folder) if event["kind"] == "update"] if (folder / EVENTS_FILE).is_file() else []
+        for round in closed[shown:]:
+            screen.print(f"round {round} of {rounds} is closed", highlight=False)
+        shown = len(closed)
+
+
+def _free_folder() -> Path:
+    number = 1
+    while Path(f"runs/up-{number}").exists():
+        number += 1
+    return Path(f"runs/up-{number}")

@@ -1,0 +1,1 @@
+"""An agent's process: it trains and teaches beside its data, and only dials out to the coordinator."""

@@ -1,0 +1,238 @@
+"""The coordinator with a memory: applies what comes in, has it on disk before anybody is answered, and knows what to say to whom.
+
+An input takes three steps, in this order: the state machine decides (and refuses what breaks the protocol, with nothing changed),
+the journal keeps the input, and only then is it acknowledged and acted on. A crash in between loses what nobody was told.
+After a start the journal is replayed, which restores every decision and the bandit to the bit.
+
+Nothing here knows of sockets or of the clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from knexa.errors import PeerError
+from knexa.protocol.coordinator import Action, Coordinator, Phase
+from knexa.protocol.messages import Finished, Message, Record, RoundOpened, Send, WakeAt
+from knexa.service.cpm.journal import Entry, Journal
+from knexa.service.wire import codec
+from knexa.service.wire import federation_pb2 as pb
+
+#: Appends an event to the record of the run: kind and fields.
+Recorder = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An agent as it last joined.
+
+    ``address``: HOST:PORT for its peers, "" if it cannot be reached. ``key``: fingerprint of its identity. ``start``: SHA-256 of the state
+    that it starts from.
+    """
+
+    address: str
+    key: str
+    start: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A directive to one agent; ``number`` grows with every directive to anybody."""
+
+    number: int
+    message: Message
+
+
+@dataclass(slots=True)
+class Seat:
+    """What is known of an agent: as what it joined, what still holds of what it was told, which scores it has reported."""
+
+    member: Member | None = None
+    said: list[Said] = field(default_factory=list)
+    finished: bool = False
+
+
+class Conductor:
+    """One federation. ``on_said`` hears the names of agents for whom there is news."""
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        journal: Journal,
+        *,
+        header: Mapping[str, Any],
+        config: str,
+        record: Recorder,
+        on_said: Callable[[set[str]], None],
+    ) -> None:
+        """``header``: fields of the record's first event. ``config``: SHA-256 of the settings that all share. Replays ``journal``."""
+        self.coordinator = coordinator
+        self.seats = {agent: Seat() for agent in coordinator.agents}
+        self.wake_at: float | None = None
+        self.closed = False
+        self.transfer_set = ""
+        self.matched_at = 0.0
+        self._header = header
+        self._config = config
+        self._journal = journal
+        self._record = record
+        self._on_said = on_said
+        self._known: set[tuple[str, str]] = set()
+        self._number = 0
+        self._joins = 0
+        for entry in journal.entries():
+            self._apply(entry)
+
+    # --- inputs
+
+    def join(self, agent: str, request: pb.JoinRequest, key: str, now: float) -> None:
+        """An agent enters, or comes back. Raises PeerError if it holds other data or settings than all others."""
+        self._require_alike(agent, request)
+        if self.seats[agent].member == Member(request.address, key, request.start):
+            return
+        body = key.encode() + request.SerializeToString()
+        self._take(Entry(now, "join", agent, f"join-{self._joins + 1}", body))
+
+    def report(self, agent: str, request: pb.ReportRequest, now: float) -> None:
+        """Returns when the report is on disk. One that was taken before is no news. Raises PeerError for what breaks the protocol."""
+        report_id, _ = codec.from_report(agent, request)
+        if (agent, report_id) not in self._known:
+            self._take(Entry(now, "report", agent, report_id, request.SerializeToString()))
+
+    def start(self, now: float) -> None:
+        """Open the first round."""
+        self._take(Entry(now, "start", "", "start"))
+
+    def tick(self, now: float) -> None:
+        """Let time pass. Only what changes something is kept."""
+        if self.wake_at is not None and now >= self.wake_at:
+            self._take(Entry(now, "time", "", f"time-{now!r}"))
+
+    def close(self, now: float) -> None:
+        """Write the end of the record: whoever has not reported its final scores by now is named as lost."""
+        if not self.closed:
+            self._take(Entry(now, "close", "", "close"))
+
+    # --- what there is to say
+
+    @property
+    def started(self) -> bool:
+        return self.coordinator.phase is not Phase.NEW
+
+    @property
+    def missing(self) -> list[str]:
+        """Agents that have not joined yet."""
+        return [agent for agent, seat in self.seats.items() if seat.member is None]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every agent has reported its final scores."""
+        return all(seat.finished for seat in self.seats.values())
+
+    def holding(self, agent: str, after: int) -> list[Said]:
+        """What still holds of what ``agent`` was told, from number ``after`` on."""
+        return [said for said in self.seats[agent].said if said.number > after]
+
+    # --- the three steps
+
+    def _take(self, entry: Entry) -> None:
+        actions = self._decide(entry)
+        self._journal.append(entry)
+        self._act(entry, actions)
+
+    def _apply(self, entry: Entry) -> None:
+        self._act(entry, self._decide(entry))
+
+    def _decide(self, entry: Entry) -> list[Action]:
+        match entry.kind:
+            case "start":
+                header = Record("header", {**self._header, "start_hash": self._start_hash()})
+                return [header, *self.coordinator.start(entry.time)]
+            case "time":
+                self.wake_at = None
+                return self.coordinator.on_time(entry.time)
+            case "report":
+                _, what = codec.from_report(entry.sender, codec.parsed(pb.ReportRequest, entry.body, entry.sender))
+                return self._reported(entry, what)
+            case "join" | "close":
+                return []
+
+    def _reported(self, entry: Entry, what: codec.Report) -> list[Action]:
+        if not self.started:
+            raise PeerError(f"agent {entry.sender!r} reports before the federation has started")
+        if isinstance(what, Mapping):
+            return [Record("evaluation", {**what, "agent": entry.sender})]
+        return self.coordinator.on_message(entry.sender, what, entry.time)
+
+    def _act(self, entry: Entry, actions: list[Action]) -> None:
+        self._known.add((entry.sender, entry.entry_id))
+        told: set[str] = set()
+        if entry.kind == "join":
+            self._joined(entry)
+            told.add(entry.sender)
+        for action in actions:
+            match action:
+                case Send(agent, message):
+                    self._say(agent, message)
+                    told.add(agent)
+                case WakeAt(time):
+                    self.wake_at = time if self.wake_at is None else min(time, self.wake_at)
+                case Record(kind, fields):
+                    self._record(kind, fields)
+                    if kind == "match":
+                        self.matched_at = entry.time
+                    if kind == "evaluation" and fields["stage"] == "end":
+                        self.seats[entry.sender].finished = True
+        if entry.kind == "close":
+            self._end()
+        if told:
+            self._on_said(told)
+
+    def _joined(self, entry: Entry) -> None:
+        self._joins += 1
+        key, request = entry.body[:64].decode(), codec.parsed(pb.JoinRequest, entry.body[64:], entry.sender)
+        self.transfer_set = request.transfer_set
+        self.seats[entry.sender].member = Member(request.address, key, request.start)
+
+    def _say(self, agent: str, message: Message) -> None:
+        """A new round, and the end, make all that was said before void."""
+        self._number += 1
+        seat = self.seats[agent]
+        kept = [] if isinstance(message, RoundOpened | Finished) else seat.said
+        seat.said = [*kept, Said(self._number, message)]
+
+    def _end(self) -> None:
+        self.closed = True
+        participants = {agent: {**asdict(self.coordinator.standings[agent]), "state": _final(seat)} for agent, seat in self.seats.items()}
+        self._record("end", {"reason": "finished", "rounds": self.coordinator.round, "participants": participants})
+
+    def _require_alike(self, agent: str, request: pb.JoinRequest) -> None:
+        """All hold the coordinator's settings, and the transfer set of whoever came first."""
+        if request.config != self._config:
+            raise PeerError(
+                f"agent {agent!r} has other settings than this federation ({request.config[:16]!r}, not {self._config[:16]}); "
+                "give all agents the coordinator's federation.toml and the same version of knexa"
+            )
+        if len(request.transfer_set) != 64 or len(request.start) != 32 or len(request.address) > 255:
+            raise PeerError(
+                f"agent {agent!r} joins with a transfer set, a start or an address that is none; is it of another version of knexa?"
+            )
+        if self.transfer_set not in ("", request.transfer_set):
+            raise PeerError(
+                f"agent {agent!r} holds the transfer set {request.transfer_set[:16]!r}, the others {self.transfer_set[:16]}; "
+                "give all agents the same problems"
+            )
+
+    def _start_hash(self) -> str:
+        """As a simulation's: over the hashes of the starting states, in the order of the agents."""
+        starts = [seat.member.start if seat.member else b"" for seat in self.seats.values()]
+        return hashlib.sha256(b"".join(starts)).hexdigest()
+
+
+def _final(seat: Seat) -> str:
+    if seat.member is None:
+        return "never joined"
+    return "finished" if seat.finished else "lost"

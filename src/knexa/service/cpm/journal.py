@@ -1,0 +1,149 @@
+"""All that the coordinator ever acted on, in the order in which it did: its memory across crashes, and what an audit reads.
+
+An entry is on disk when :meth:`Journal.append` returns (SQLite: write-ahead log, ``synchronous = FULL``; PostgreSQL: its default).
+Whoever acknowledges a message appends it first. Decisions are not in here: they follow from the entries (the protocol's state
+machines are functions of messages and times), so replaying the journal restores them to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, create_engine, event, insert, select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from knexa.errors import ConfigurationError, KnexaError
+
+SCHEMA = 1
+
+_METADATA = MetaData()
+_FEDERATION = Table(
+    "federation",
+    _METADATA,
+    Column("schema", Integer, nullable=False),
+    Column("federation_id", String(64), primary_key=True),
+    Column("config", String, nullable=False),
+)
+_ENTRIES = Table(
+    "entries",
+    _METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("time", Float, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("sender", String(64), nullable=False),
+    Column("entry_id", String(160), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("sender", "entry_id"),
+)
+
+Kind = Literal["join", "start", "report", "time", "close"]
+
+
+class JournalError(KnexaError):
+    """The journal cannot be read or written: nothing can be acknowledged without it."""
+
+    exit_code = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``time``: Unix seconds, as the coordinator was told. ``sender``: an agent's name, or "" for the coordinator itself.
+
+    ``entry_id``: with the sender names the entry; there is one of each. ``body``: the wire message as it came, or nothing.
+    """
+
+    time: float
+    kind: Kind
+    sender: str
+    entry_id: str
+    body: bytes = b""
+
+
+class Journal:
+    """One federation's journal at a database URL (``sqlite:///PATH`` or ``postgresql+psycopg://…``)."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ConfigurationError for a URL that names no database, JournalError for one that cannot be opened."""
+        try:
+            self._engine = create_engine(url)
+        except (SQLAlchemyError, ModuleNotFoundError) as error:
+            raise ConfigurationError(f"journal {url!r}: {error}; pass sqlite:///PATH, or install the postgres extra") from error
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _durable)
+        self.url = self._engine.url.render_as_string(hide_password=True)
+        try:
+            _METADATA.create_all(self._engine)
+            self._connection = self._engine.connect()
+        except SQLAlchemyError as error:
+            raise JournalError(
+                f"journal {self.url}: cannot be opened ({_reason(error)}); check the path and the space on the disk"
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def federation(self) -> tuple[str, str] | None:
+        """Id and configuration (TOML) of the federation whose journal this is; None if it is new. JournalError for another schema."""
+        row = self._read(select(_FEDERATION)).fetchone()
+        if row is not None and row.schema != SCHEMA:
+            raise JournalError(
+                f"journal {self.url}: has schema {row.schema}, this version of knexa reads {SCHEMA}; go on with the one that began it"
+            )
+        return None if row is None else (row.federation_id, row.config)
+
+    def begin(self, federation_id: str, config: str) -> None:
+        """Make it the journal of a federation."""
+        self._write(insert(_FEDERATION).values(schema=SCHEMA, federation_id=federation_id, config=config))
+
+    def append(self, entry: Entry) -> None:
+        """On return it is on disk. Raises JournalError if it is not, or if there is one with that sender and id already."""
+        self._write(
+            insert(_ENTRIES).values(
+                time=entry.time, kind=entry.kind, sender=entry.sender, entry_id=entry.entry_id, body=entry.body
+            )
+        )  # fmt: skip
+
+    def entries(self) -> Iterator[Entry]:
+        """All, in their order."""
+        for row in self._read(select(_ENTRIES).order_by(_ENTRIES.c.number)):
+            yield Entry(row.time, row.kind, row.sender, row.entry_id, row.body)
+
+    def close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+    def _read(self, statement: Any) -> Any:
+        try:
+            return self._connection.execute(statement)
+        except SQLAlchemyError as error:
+            raise JournalError(f"journal {self.url}: cannot be read ({_reason(error)}); restore it from a backup") from error
+
+    def _write(self, statement: Any) -> None:
+        try:
+            self._connection.rollback()  # end the transaction that a read has begun
+            self._connection.execute(statement)
+            self._connection.commit()
+        except IntegrityError as error:
+            self._connection.rollback()
+            raise JournalError(f"journal {self.url}: an entry with this sender and id is there already ({_reason(error)})") from error
+        except SQLAlchemyError as error:
+            raise JournalError(
+                f"journal {self.url}: cannot be written ({_reason(error)}), so nothing more is acknowledged; make room and start again"
+            ) from error
+
+
+def _durable(connection: Any, _record: object) -> None:
+    """What is committed is synced, and readers (an audit) do not wait for the writer."""
+    cursor = connection.cursor()
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

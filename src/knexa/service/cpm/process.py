@@ -1,0 +1,189 @@
+"""``knexa cpm serve``: one process that runs one federation to its end, and goes on from its journal whenever it is started again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import resource
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import knexa
+from knexa.config import FederationConfig, organisations, to_toml
+from knexa.errors import ConfigurationError
+from knexa.events import EVENTS_FILE, SCHEMA_VERSION, TIMINGS_FILE, EventLog
+from knexa.matching.matchmakers import build_matchmaker
+from knexa.matching.terms import terms_of
+from knexa.protocol.coordinator import Coordinator, Phase
+from knexa.service.cpm.conductor import Conductor
+from knexa.service.cpm.journal import Journal
+from knexa.service.cpm.server import CpmService, TicketTerms
+from knexa.service.identity import CPM, Credentials, Identity
+from knexa.service.identity.trust import utc_now
+from knexa.service.wire.endpoints import Server
+
+CONFIG_FILE = "config.toml"
+JOURNAL_FILE = "journal.sqlite"
+
+#: Seconds that calls in progress get when the process is told to end, and that it goes on acknowledging after the end.
+GRACE_S = 5.0
+LINGER_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CpmPlan:
+    """``folder``: of the run: configuration, journal, events. ``identity``: folder of the coordinator's key and certificate.
+
+    ``listen``: HOST:PORT. ``start_after_s``: begin without agents that have not joined by then (None: wait for all).
+    """
+
+    config: FederationConfig
+    folder: Path
+    identity: Path
+    listen: str
+    start_after_s: float | None = None
+
+
+def settings_hash(config: FederationConfig) -> str:
+    """SHA-256 of all that agents and coordinator must have alike: everything but how a machine divides its work."""
+    fields = config.model_dump(mode="json", exclude={"engine"})
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
+    """Run until the federation is over (True) or the process is told to end (False). ``note`` gets lines for the operator."""
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with Journal(f"sqlite:///{plan.folder / JOURNAL_FILE}") as journal:
+        known = journal.federation()
+        if known is None:
+            journal.begin(f"f-{secrets.token_hex(8)}", to_toml(plan.config))
+            known = journal.federation()
+            (plan.folder / CONFIG_FILE).write_text(to_toml(plan.config), encoding="utf-8")
+        assert known is not None
+        federation_id, began_with = known
+        if began_with != to_toml(plan.config):
+            raise ConfigurationError(f"{plan.folder}: holds the journal of a federation with other settings; choose another folder")
+        return asyncio.run(_Process(plan, journal, federation_id, note).run())
+
+
+class _Process:
+    def __init__(self, plan: CpmPlan, journal: Journal, federation_id: str, note: Callable[[str], None]) -> None:
+        self._plan, self._journal, self._federation_id, self._note = plan, journal, federation_id, note
+        self._changed = asyncio.Event()
+        self._told_to_end = False
+        self._began = time.time()
+        self._said_missing: list[str] = []
+
+    async def run(self) -> bool:
+        plan, loop = self._plan, asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        credentials = Credentials(plan.identity)
+        credentials.require_valid(utc_now())
+        members = {agent: Identity(organisation, agent) for agent, organisation in organisations(plan.config).items()}
+        with ExitStack() as opened:
+            # Written anew from the journal at every start: it is a view of it.
+            events = EventLog(plan.folder / EVENTS_FILE)
+            opened.callback(events.close)
+            service: CpmService | None = None
+
+            def announce(agents: set[str]) -> None:
+                if service is not None:
+                    service.announce(agents)
+
+            conductor = self._conductor(events, announce)
+            seconds = plan.config.transport.deadline_s
+            terms = TicketTerms(self._federation_id, plan.config.distillation.prompts, seconds)
+            service = CpmService(conductor, members, credentials, terms, time.time, self._changed.set)
+            server = Server(credentials, utc_now, self._note)
+            service.add_to(server)
+            port = await server.listen(plan.listen)
+            self._note(f"federation {self._federation_id}: listening at {plan.listen.rpartition(':')[0]}:{port}")
+            try:
+                await self._conduct(conductor)
+                if not self._told_to_end:
+                    await asyncio.sleep(LINGER_S)
+            finally:
+                await server.stop(GRACE_S)
+            return conductor.closed
+
+    def _conductor(self, events: EventLog, announce: Callable[[set[str]], None]) -> Conductor:
+        config = self._plan.config
+        if config.matching.matchmaker == "oracle":
+            raise ConfigurationError("matching.matchmaker = 'oracle' has to try every pair first; only a simulation can (`knexa run`)")
+        matchmaker = build_matchmaker(
+            config.matching, config.reward, config.rounds, config.seed, organisations=organisations(config), terms=terms_of(config)
+        )
+        names = [agent.name for agent in config.agents]
+        coordinator = Coordinator(
+            names, matchmaker, config.rounds, config.transport.deadline_s, log_candidates=config.matching.log_candidates
+        )  # fmt: skip
+        header = {
+            "schema": SCHEMA_VERSION,
+            "version": knexa.__version__,
+            "config": config.model_dump(mode="json", exclude={"engine"}),
+            "agents": names,
+        }
+        return Conductor(
+            coordinator,
+            self._journal,
+            header=header,
+            config=settings_hash(config),
+            record=lambda kind, fields: events.append(kind, **fields),
+            on_said=announce,
+        )
+
+    async def _conduct(self, conductor: Conductor) -> None:
+        """Start when all are there, let time pass, end when all have reported or the last deadline is over."""
+        over_at: float | None = None
+        while not conductor.closed and not self._told_to_end:
+            self._changed.clear()
+            now = time.time()
+            if not conductor.started:
+                self._start(conductor, now)
+            conductor.tick(now)
+            finished = conductor.coordinator.phase is Phase.FINISHED
+            if finished and over_at is None:
+                over_at = now + self._plan.config.transport.deadline_s
+            if finished and over_at is not None and (conductor.complete or now >= over_at):
+                conductor.close(now)
+                self._keep_timings()
+                return
+            await self._wait(min(filter(None, (conductor.wake_at, over_at, now + 1.0))) - now)
+
+    def _start(self, conductor: Conductor, now: float) -> None:
+        missing = conductor.missing
+        late = self._plan.start_after_s is not None and now - self._began >= self._plan.start_after_s
+        if not missing or (late and len(conductor.seats) - len(missing) >= 2):
+            self._note("all agents are here; the first round opens" if not missing else f"starting without {', '.join(missing)}")
+            conductor.start(now)
+        elif missing != self._said_missing:
+            self._said_missing = missing
+            self._note(f"waiting for {', '.join(missing)}")
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._changed.wait(), max(seconds, 0.0))
+        except TimeoutError:
+            return
+
+    def _keep_timings(self) -> None:
+        log = EventLog(self._plan.folder / TIMINGS_FILE)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        log.append("total", seconds=time.time() - self._began, peak_rss_mb=peak)
+        log.close()
+
+    def _end(self) -> None:
+        self._told_to_end = True
+        self._changed.set()
+
+
+def coordinator_identity(organisation: str) -> Identity:
+    """Whom agents expect at the coordinator's address."""
+    return Identity(organisation, CPM)

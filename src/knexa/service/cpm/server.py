@@ -1,0 +1,121 @@
+"""The coordinator's gRPC service: who calls, what it may say, and what it is told. Decisions are the conductor's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+
+from knexa.errors import PeerError
+from knexa.exchange.limits import LONGEST_LIFE, MOST_BYTES, MOST_PROMPTS
+from knexa.exchange.signing import SigningKey, VerifyingKey
+from knexa.exchange.ticket import Ticket, sign_ticket
+from knexa.matching.match import Match
+from knexa.protocol.messages import Matched
+from knexa.service.cpm.conductor import Conductor, Said
+from knexa.service.identity import Credentials, Identity
+from knexa.service.wire import codec
+from knexa.service.wire import federation_pb2 as pb
+from knexa.service.wire.endpoints import CPM_SERVICE, Server
+
+
+@dataclass(frozen=True, slots=True)
+class TicketTerms:
+    """What all tickets of a federation say alike. ``prompts``: most answers of a package. ``seconds``: how long a ticket is good."""
+
+    federation_id: str
+    prompts: int
+    seconds: float
+
+
+class CpmService:
+    """The methods of ``Cpm``. Callers are the agents of ``members``, by name, each under the organisation that runs it."""
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        members: Mapping[str, Identity],
+        credentials: Credentials,
+        terms: TicketTerms,
+        clock: Callable[[], float],
+        on_input: Callable[[], None],
+    ) -> None:
+        """``clock``: Unix seconds. ``on_input`` is called after every input that was taken."""
+        self._conductor, self._members, self._credentials, self._terms = conductor, members, credentials, terms
+        self._clock, self._on_input = clock, on_input
+        self._news = {agent: asyncio.Event() for agent in members}
+
+    def add_to(self, server: Server) -> None:
+        server.serve(CPM_SERVICE, {"Join": self.join, "Report": self.report}, {"Directives": self.directives})
+
+    def announce(self, agents: set[str]) -> None:
+        """There is something new to say to these."""
+        for agent in agents:
+            self._news[agent].set()
+
+    # --- methods: raw request, verified caller and its certificate in, raw reply out
+
+    async def join(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
+        agent = self._agent(caller)
+        key = VerifyingKey.from_certificate_pem(certificate).fingerprint
+        self._conductor.join(agent, codec.parsed(pb.JoinRequest, request, agent), key, self._clock())
+        self._on_input()
+        _, own = self._credentials.current()
+        return pb.Federation(
+            federation_id=self._terms.federation_id, certificate=own, round=self._conductor.coordinator.round
+        ).SerializeToString()  # fmt: skip
+
+    async def report(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
+        agent = self._agent(caller)
+        self._conductor.report(agent, codec.parsed(pb.ReportRequest, request, agent), self._clock())
+        self._on_input()
+        return pb.ReportReply().SerializeToString()
+
+    async def directives(self, request: bytes, caller: Identity, certificate: bytes) -> AsyncIterator[bytes]:
+        """What holds, then what comes. Two streams of one agent would take each other's wake-ups, so each has an event of its own."""
+        agent, told = self._agent(caller), 0
+        while True:
+            news = self._news[agent]
+            for said in self._conductor.holding(agent, told):
+                told = said.number
+                yield self._directive(said).SerializeToString()
+            await news.wait()
+            if self._news[agent] is news:  # the first of its streams to wake makes room for the next news
+                self._news[agent] = asyncio.Event()
+
+    # --- parts
+
+    def _agent(self, caller: Identity) -> str:
+        """Raises PeerError if the caller is no participant, or is run by another organisation than the one that was agreed on."""
+        if self._members.get(caller.name) != caller:
+            raise PeerError(f"{caller} is no participant of this federation; its operator admits agents in agents[] of federation.toml")
+        return caller.name
+
+    def _directive(self, said: Said) -> pb.Directive:
+        if not isinstance(said.message, Matched):
+            return codec.directive(said.message)
+        match = said.message.match
+        teacher = self._conductor.seats[match.teacher].member
+        return codec.directive(said.message, self._ticket(match), teacher.address if teacher else "")
+
+    def _ticket(self, match: Match) -> bytes:
+        """Signed anew whenever it is told; equal in content, so it is one ticket however often."""
+        teacher, student = (self._conductor.seats[name].member for name in (match.teacher, match.student))
+        if teacher is None or student is None:
+            raise ValueError(f"match {match.match_id!r} is of agents that never joined")
+        ticket = Ticket(
+            federation=self._terms.federation_id,
+            match_id=match.match_id,
+            round=match.round,
+            teacher=match.teacher,
+            student=match.student,
+            protocol=match.protocol,
+            transfer_set=self._conductor.transfer_set,
+            teacher_key=teacher.key,
+            student_key=student.key,
+            prompt_budget=min(self._terms.prompts, MOST_PROMPTS),
+            byte_budget=MOST_BYTES,
+            expires_at=int(self._conductor.matched_at + min(self._terms.seconds, LONGEST_LIFE / 2)),
+        )
+        key, _ = self._credentials.current()
+        return sign_ticket(ticket, SigningKey.from_private_pem(key))

@@ -1,0 +1,151 @@
+"""``knexa up``: a whole federation on one machine, as it would run between organisations: one process each, real certificates, real TLS.
+
+Every organisation of the configuration gets an authority of its own, in a folder of the run; the coordinator has another. A process that
+dies is started again and goes on from its folder, as an operator's service manager would do it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from knexa.config import FederationConfig, organisations, to_toml
+from knexa.errors import KnexaError, RunFolderError
+from knexa.service.identity import CPM, Authority
+from knexa.service.identity.agent_folder import AgentFolder
+from knexa.service.identity.trust import utc_now
+
+#: The organisation that runs the coordinator.
+OPERATOR = "operator"
+
+#: How often a process that dies is started again, and how long the others may take to end when one cannot be.
+RESTARTS = 5
+GRACE_S = 10.0
+
+
+class ProcessFailed(KnexaError):  # noqa: N818 - names what happened, as Interrupted does
+    """A process of a local federation ended and cannot be started again."""
+
+    exit_code = 6
+
+
+def provision(config: FederationConfig, folder: Path) -> dict[str, Path]:
+    """Make every identity in ``folder``; the folder of each, by agent (and :data:`~knexa.service.identity.CPM`)."""
+    now = utc_now()
+    run_by = {**organisations(config), CPM: OPERATOR}
+    authorities = {name: Authority.create(folder / f"ca-{name}", name, now) for name in sorted(set(run_by.values()))}
+    for authority in authorities.values():
+        for name, other in authorities.items():
+            if other is not authority:
+                authority.trust.admit(other.trust.root_pem(name), name, now)
+    folders = {}
+    for member, organisation in run_by.items():
+        authority = authorities[organisation]
+        agent = AgentFolder.create(folder / member, authority.member(member))
+        certificate = authority.issue(agent.request(), member, now, folder=agent.path)
+        agent.install(authority.grant(certificate), now)
+        folders[member] = agent.path
+    return folders
+
+
+@dataclass(slots=True)
+class _Running:
+    name: str
+    command: Sequence[str]
+    log: Path
+    process: subprocess.Popen[bytes]
+    restarts: int = 0
+
+
+class LocalFederation:
+    """Processes of one federation in ``folder``, which is to be a run folder afterwards. Use as a context: leaving it ends them all."""
+
+    def __init__(self, config: FederationConfig, folder: Path, workplace: str | None = None) -> None:
+        """Raises RunFolderError if ``folder`` holds something already."""
+        if folder.exists() and any(folder.iterdir()):
+            raise RunFolderError(f"{folder}: exists and is not an empty folder; choose another --out")
+        self.folder, self._config, self._workplace = folder, config, workplace
+        self._running: list[_Running] = []
+        self._over_since = 0.0
+
+    def __enter__(self) -> LocalFederation:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Make identities, then the coordinator's process and one for each agent."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.folder / "federation.toml"
+        settings.write_text(to_toml(self._config), encoding="utf-8")
+        identities = provision(self._config, self.folder / "identities")
+        address = f"127.0.0.1:{_free_port()}"
+        common = ["--identity"]
+        self._begin(CPM, ["cpm", "serve", str(settings), *common, str(identities[CPM]), "--listen", address, "--out", str(self.folder)])
+        extra = ["--workplace", self._workplace] if self._workplace else []
+        for agent in self._config.agents:
+            arguments = ["agent", "join", str(settings), *common, str(identities[agent.name]), "--cpm", address, "--operator", OPERATOR]
+            own = ["--listen", "127.0.0.1:0", "--dir", str(self.folder / "agents" / agent.name)]
+            self._begin(agent.name, [*arguments, *own, *extra])
+
+    def watch(self, on_restart: Callable[[str], None], glance_s: float = 0.2) -> None:
+        """Until all have ended as they should. Whoever dies is started again. Raises ProcessFailed if that does not help."""
+        while pending := [one for one in self._running if one.process.poll() != 0]:
+            if self._running[0] not in pending and self._over_for() > GRACE_S:
+                return  # the coordinator has everybody's last word; whoever has missed its thanks is ended with the rest
+            for one in pending:
+                if one.process.poll() is not None:
+                    if one.restarts == RESTARTS:
+                        raise ProcessFailed(f"{one.name} ended with code {one.process.returncode}, {RESTARTS + 1} times; see {one.log}")
+                    one.restarts += 1
+                    on_restart(one.name)
+                    one.process = self._spawn(one.command, one.log)
+            time.sleep(glance_s)
+
+    def _over_for(self) -> float:
+        """Seconds since the coordinator was first seen to have ended."""
+        self._over_since = self._over_since or time.monotonic()
+        return time.monotonic() - self._over_since
+
+    def pids(self) -> Mapping[str, int]:
+        """Process ids by agent (and the coordinator): for who wants to kill one and see what happens."""
+        return {one.name: one.process.pid for one in self._running}
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for one in self._running:
+            if one.process.poll() is None:
+                one.process.terminate()
+        until = time.monotonic() + GRACE_S
+        for one in self._running:
+            try:
+                one.process.wait(max(until - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                one.process.kill()
+                one.process.wait()
+
+    def _begin(self, name: str, arguments: Sequence[str]) -> None:
+        log = self.folder / "logs" / f"{name}.log"
+        log.parent.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "knexa", *arguments]
+        self._running.append(_Running(name, command, log, self._spawn(command, log)))
+
+    def _spawn(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+        """A session of its own, so that Ctrl-C reaches the supervisor alone, which then ends them in order."""
+        threads = str(self._config.engine.threads)
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
+        with log.open("ab") as out:
+            return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

@@ -1,0 +1,137 @@
+"""gRPC over mutual TLS: servers that know who calls, and channels to one named party.
+
+TLS proves that a caller holds the key of a certificate that some trusted organisation has signed. Who that is, and whether it is so
+still, :class:`~knexa.service.identity.TrustStore` says, from the certificate itself and on every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import grpc
+from grpc import aio
+
+from knexa.errors import ConfigurationError, PeerError
+from knexa.service.identity import Credentials, Identity
+
+CPM_SERVICE = "knexa.v1.Cpm"
+PEER_SERVICE = "knexa.v1.Peer"
+
+#: Largest message, after decompression. gRPC's own default; said here because safety depends on it.
+LARGEST_MESSAGE = 4 * 2**20
+
+#: A connection lives at most so long; then it is made anew, with the certificates and the revocations of then.
+_CONNECTION_AGE_MS = 60_000
+#: How long a call may go on after its connection is too old: an exchange waits for a model that writes.
+_CALL_GRACE_MS = 60 * 60 * 1000
+
+_SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+    ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
+    ("grpc.max_connection_age_grace_ms", _CALL_GRACE_MS),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.so_reuseport", 0),
+)
+_CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+def channel(address: str, expected: Identity, credentials: Credentials) -> aio.Channel:
+    """A channel to ``address`` that opens only if ``expected`` is there, vouched for by its own organisation's root and no other."""
+    key, chain = credentials.current()
+    secure = grpc.ssl_channel_credentials(credentials.trust.root_pem(expected.organisation), key, chain)
+    return aio.secure_channel(address, secure, options=(*_CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", expected.dns)))
+
+
+#: Raw request and the caller, whose certificate (PEM) it has shown; raw reply.
+Unary = Callable[[bytes, Identity, bytes], Awaitable[bytes]]
+#: The same with a stream of replies.
+Stream = Callable[[bytes, Identity, bytes], AsyncIterator[bytes]]
+
+
+class Server:
+    """One port. Every call reaches its method with the verified identity of who calls, or is refused.
+
+    ``refused`` counts what was turned away: for the caller's ``identity``, or for the ``message`` it sent (a PeerError).
+    """
+
+    def __init__(self, credentials: Credentials, clock: Callable[[], datetime], note: Callable[[str], None]) -> None:
+        """``note`` gets a line for whatever an operator would want to know."""
+        self.refused = {"identity": 0, "message": 0}
+        self._credentials, self._clock, self._note = credentials, clock, note
+        self._server = aio.server(options=_SERVER_OPTIONS)
+
+    def serve(self, service: str, unary: Mapping[str, Unary], streams: Mapping[str, Stream] | None = None) -> None:
+        """Methods by their names in ``federation.proto``."""
+        methods: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(self._unary(method)) for name, method in unary.items()}
+        methods |= {name: grpc.unary_stream_rpc_method_handler(self._stream(method)) for name, method in (streams or {}).items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+
+    async def listen(self, address: str) -> int:
+        """Bind to ``address`` (HOST:PORT, port 0 = any free one), begin to serve, return the port. ConfigurationError if it is taken."""
+        secure = grpc.dynamic_ssl_server_credentials(self._shown(), self._shown, require_client_authentication=True)
+        try:
+            port = int(self._server.add_secure_port(address, secure))
+        except RuntimeError as error:
+            raise ConfigurationError(f"{address}: cannot be listened at; choose another --listen HOST:PORT") from error
+        await self._server.start()
+        return port
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls; give those that run ``grace_s`` seconds."""
+        await self._server.stop(grace_s)
+
+    def _shown(self) -> grpc.ServerCertificateConfiguration:
+        """Read again for every new connection, so that renewed certificates and admitted organisations need no restart."""
+        return grpc.ssl_server_certificate_configuration([self._credentials.current()], self._credentials.trust.roots_pem())
+
+    async def _caller(self, context: Any) -> tuple[Identity, bytes]:
+        shown = context.auth_context().get("x509_pem_cert")
+        try:
+            if not shown:
+                raise PeerError("the caller has shown no certificate")
+            certificate = bytes(next(iter(shown)))
+            return self._credentials.trust.verify(certificate, self._clock(), "client"), certificate
+        except PeerError as error:
+            self.refused["identity"] += 1
+            self._note(f"refused a caller: {error}")
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+            raise
+
+    async def _refuse(self, context: Any, caller: Identity, error: PeerError) -> None:
+        self.refused["message"] += 1
+        self._note(f"refused {caller}: {error}")
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+
+    def _unary(self, method: Unary) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def call(request: bytes, context: Any) -> bytes:
+            caller, certificate = await self._caller(context)
+            try:
+                return await method(request, caller, certificate)
+            except PeerError as error:
+                await self._refuse(context, caller, error)
+                raise
+
+        return call
+
+    def _stream(self, method: Stream) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
+        async def call(request: bytes, context: Any) -> AsyncIterator[bytes]:
+            caller, certificate = await self._caller(context)
+            try:
+                async for reply in method(request, caller, certificate):
+                    yield reply
+            except PeerError as error:
+                await self._refuse(context, caller, error)
+
+        return call

@@ -1,0 +1,211 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class FailureReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FAILURE_REASON_UNSPECIFIED: _ClassVar[FailureReason]
+    FAILURE_REASON_NO_PACKAGE: _ClassVar[FailureReason]
+    FAILURE_REASON_REFUSED: _ClassVar[FailureReason]
+FAILURE_REASON_UNSPECIFIED: FailureReason
+FAILURE_REASON_NO_PACKAGE: FailureReason
+FAILURE_REASON_REFUSED: FailureReason
+
+class JoinRequest(_message.Message):
+    __slots__ = ("transfer_set", "address", "config", "start")
+    TRANSFER_SET_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    transfer_set: str
+    address: str
+    config: str
+    start: bytes
+    def __init__(self, transfer_set: _Optional[str] = ..., address: _Optional[str] = ..., config: _Optional[str] = ..., start: _Optional[bytes] = ...) -> None: ...
+
+class Federation(_message.Message):
+    __slots__ = ("federation_id", "certificate", "round")
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    federation_id: str
+    certificate: bytes
+    round: int
+    def __init__(self, federation_id: _Optional[str] = ..., certificate: _Optional[bytes] = ..., round: _Optional[int] = ...) -> None: ...
+
+class DirectivesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Directive(_message.Message):
+    __slots__ = ("round_opened", "matched", "finished")
+    ROUND_OPENED_FIELD_NUMBER: _ClassVar[int]
+    MATCHED_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    round_opened: RoundOpened
+    matched: Matched
+    finished: Finished
+    def __init__(self, round_opened: _Optional[_Union[RoundOpened, _Mapping]] = ..., matched: _Optional[_Union[Matched, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ...) -> None: ...
+
+class RoundOpened(_message.Message):
+    __slots__ = ("round",)
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    round: int
+    def __init__(self, round: _Optional[int] = ...) -> None: ...
+
+class Matched(_message.Message):
+    __slots__ = ("match", "ticket", "address")
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    match: Match
+    ticket: bytes
+    address: str
+    def __init__(self, match: _Optional[_Union[Match, _Mapping]] = ..., ticket: _Optional[bytes] = ..., address: _Optional[str] = ...) -> None: ...
+
+class Finished(_message.Message):
+    __slots__ = ("rounds",)
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    rounds: int
+    def __init__(self, rounds: _Optional[int] = ...) -> None: ...
+
+class Match(_message.Message):
+    __slots__ = ("match_id", "round", "teacher", "student", "protocol", "curriculum", "score", "propensity")
+    MATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    STUDENT_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    CURRICULUM_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    match_id: str
+    round: int
+    teacher: str
+    student: str
+    protocol: str
+    curriculum: _containers.RepeatedScalarFieldContainer[float]
+    score: float
+    propensity: float
+    def __init__(self, match_id: _Optional[str] = ..., round: _Optional[int] = ..., teacher: _Optional[str] = ..., student: _Optional[str] = ..., protocol: _Optional[str] = ..., curriculum: _Optional[_Iterable[float]] = ..., score: _Optional[float] = ..., propensity: _Optional[float] = ...) -> None: ...
+
+class ReportRequest(_message.Message):
+    __slots__ = ("report_id", "profile", "outcome", "failure", "evaluation")
+    REPORT_ID_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    report_id: str
+    profile: Profile
+    outcome: Outcome
+    failure: Failure
+    evaluation: Evaluation
+    def __init__(self, report_id: _Optional[str] = ..., profile: _Optional[_Union[Profile, _Mapping]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ...) -> None: ...
+
+class ReportReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Profile(_message.Message):
+    __slots__ = ("round", "family", "metrics", "histogram", "probe", "coverage", "schema")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    HISTOGRAM_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    round: int
+    family: _containers.RepeatedScalarFieldContainer[float]
+    metrics: _containers.RepeatedScalarFieldContainer[float]
+    histogram: _containers.RepeatedScalarFieldContainer[float]
+    probe: _containers.RepeatedScalarFieldContainer[float]
+    coverage: _containers.RepeatedScalarFieldContainer[float]
+    schema: int
+    def __init__(self, round: _Optional[int] = ..., family: _Optional[_Iterable[float]] = ..., metrics: _Optional[_Iterable[float]] = ..., histogram: _Optional[_Iterable[float]] = ..., probe: _Optional[_Iterable[float]] = ..., coverage: _Optional[_Iterable[float]] = ..., schema: _Optional[int] = ...) -> None: ...
+
+class Outcome(_message.Message):
+    __slots__ = ("match_id", "loss_before", "loss_after", "probe_loss_before", "probe_loss_after", "score_before", "score_after", "bytes", "texts", "kept", "accepted")
+    MATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    LOSS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    LOSS_AFTER_FIELD_NUMBER: _ClassVar[int]
+    PROBE_LOSS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    PROBE_LOSS_AFTER_FIELD_NUMBER: _ClassVar[int]
+    SCORE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    match_id: str
+    loss_before: float
+    loss_after: float
+    probe_loss_before: float
+    probe_loss_after: float
+    score_before: float
+    score_after: float
+    bytes: int
+    texts: int
+    kept: int
+    accepted: bool
+    def __init__(self, match_id: _Optional[str] = ..., loss_before: _Optional[float] = ..., loss_after: _Optional[float] = ..., probe_loss_before: _Optional[float] = ..., probe_loss_after: _Optional[float] = ..., score_before: _Optional[float] = ..., score_after: _Optional[float] = ..., bytes: _Optional[int] = ..., texts: _Optional[int] = ..., kept: _Optional[int] = ..., accepted: _Optional[bool] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ("match_id", "reason")
+    MATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    match_id: str
+    reason: FailureReason
+    def __init__(self, match_id: _Optional[str] = ..., reason: _Optional[_Union[FailureReason, str]] = ...) -> None: ...
+
+class Evaluation(_message.Message):
+    __slots__ = ("stage", "round", "split", "problems", "samples", "k", "pass_at_k", "by_category", "loss", "perplexity", "texts_kept")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    PASS_AT_K_FIELD_NUMBER: _ClassVar[int]
+    BY_CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    LOSS_FIELD_NUMBER: _ClassVar[int]
+    PERPLEXITY_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_KEPT_FIELD_NUMBER: _ClassVar[int]
+    stage: int
+    round: int
+    split: int
+    problems: int
+    samples: int
+    k: _containers.RepeatedScalarFieldContainer[int]
+    pass_at_k: _containers.RepeatedScalarFieldContainer[float]
+    by_category: _containers.RepeatedScalarFieldContainer[float]
+    loss: float
+    perplexity: float
+    texts_kept: int
+    def __init__(self, stage: _Optional[int] = ..., round: _Optional[int] = ..., split: _Optional[int] = ..., problems: _Optional[int] = ..., samples: _Optional[int] = ..., k: _Optional[_Iterable[int]] = ..., pass_at_k: _Optional[_Iterable[float]] = ..., by_category: _Optional[_Iterable[float]] = ..., loss: _Optional[float] = ..., perplexity: _Optional[float] = ..., texts_kept: _Optional[int] = ...) -> None: ...
+
+class Greeting(_message.Message):
+    __slots__ = ("ticket", "certificate", "offer")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_FIELD_NUMBER: _ClassVar[int]
+    ticket: bytes
+    certificate: bytes
+    offer: bytes
+    def __init__(self, ticket: _Optional[bytes] = ..., certificate: _Optional[bytes] = ..., offer: _Optional[bytes] = ...) -> None: ...
+
+class Sealed(_message.Message):
+    __slots__ = ("ticket", "offer", "envelope")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    OFFER_FIELD_NUMBER: _ClassVar[int]
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    ticket: bytes
+    offer: bytes
+    envelope: bytes
+    def __init__(self, ticket: _Optional[bytes] = ..., offer: _Optional[bytes] = ..., envelope: _Optional[bytes] = ...) -> None: ...

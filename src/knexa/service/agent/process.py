@@ -21,16 +21,17 @@ from knexa.exchange.package import KnowledgeRequest
 from knexa.exchange.seen_tickets import SeenTickets
 from knexa.exchange.signing import VerifyingKey
 from knexa.matching.terms import terms_of
-from knexa.participant.contract import Stage, Workplace, load_workplace
+from knexa.participant.contract import Workplace, load_workplace
 from knexa.protocol.agent import Action, Agent, Phase
 from knexa.protocol.messages import COORDINATOR, ExchangeFailed, Matched, Message, OutcomeReported, ProfileReported, Send, WakeAt
-from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, Result, SendPeer, Study, Teach, Train, Work
+from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, SendPeer, Study, Teach, Train, Work
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.exchange import Ourselves, TeachersPort, learn_from
+from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, Woke, describe, due
 from knexa.service.agent.store import AgentStore, Memory
-from knexa.service.cpm.process import settings_hash
 from knexa.service.identity import CPM, Credentials, Identity
 from knexa.service.identity.trust import utc_now
+from knexa.service.settings import settings_hash
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 from knexa.service.wire.endpoints import Server
@@ -54,41 +55,6 @@ class AgentPlan:
     listen: str
     reached_at: str | None = None
     workplace: str = "knexa.participant.workplace:LearningWorkplace"
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    sender: str
-    message: Message | PeerMessage
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """``scores``: evaluations that were due, by stage. ``result``: of the work, None if there was only evaluating to do."""
-
-    scores: Mapping[str, Mapping[str, Any]]
-    result: Result | None
-    learner: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Woke:
-    """Some time has passed, or something is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreachable:
-    """The teacher of this match has been given up."""
-
-    match_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Broke:
-    error: BaseException
-
-
-_Input = _Heard | _Done | _Woke | _Unreachable | _Broke
 
 
 def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
@@ -118,7 +84,7 @@ class _Process:
     ) -> None:
         self._plan, self._name, self._members, self._credentials, self._place, self._note = plan, name, members, credentials, place, note
         self._store = AgentStore(plan.folder)
-        self._inputs: asyncio.Queue[_Input] = asyncio.Queue()
+        self._inputs: asyncio.Queue[Input] = asyncio.Queue()
         self._reports = asyncio.Event()
         self._told: dict[str, tuple[bytes, str]] = {}
         self._calling: set[str] = set()
@@ -162,7 +128,7 @@ class _Process:
     async def _enter(self, server: Server, seen: SeenTickets, transfer_set: str) -> None:
         """Listen for peers, then join: in this order, because the coordinator tells them where."""
         host, _, _ = self._plan.listen.rpartition(":")
-        self._port = TeachersPort(seen, lambda student, request: self._inputs.put_nowait(_Heard(student, KnowledgeRequested(request))))
+        self._port = TeachersPort(seen, lambda student, request: self._inputs.put_nowait(Heard(student, KnowledgeRequested(request))))
         self._port.add_to(server)
         address = self._plan.reached_at or f"{host}:{await server.listen(self._plan.listen)}"
         request = pb.JoinRequest(
@@ -213,18 +179,18 @@ class _Process:
         done = self._machine.state.phase is Phase.FINISHED and "end" in self._memory.evaluated
         return done and not self._memory.outbox
 
-    def _decide(self, heard: _Input) -> list[Action]:
+    def _decide(self, heard: Input) -> list[Action]:
         now = time.time()
         match heard:
-            case _Heard(sender, message):
+            case Heard(sender, message):
                 return self._hear(sender, message, now)
-            case _Woke():
+            case Woke():
                 return self._keep(self._machine.on_time(now))
-            case _Unreachable(match_id):
+            case Unreachable(match_id):
                 return self._keep(self._machine.on_unreachable(match_id, now))
-            case _Broke(error):
+            case Broke(error):
                 raise error
-            case _Done(scores, result, learner):
+            case Done(scores, result, learner):
                 self._memory.learner, self._memory.work = learner, None
                 for stage, fields in scores.items():
                     self._memory.evaluated.append(stage)
@@ -264,7 +230,7 @@ class _Process:
     def _perform(self, action: Action) -> None:
         match action:
             case Train() | Ask() | Teach() | Study():
-                self._note(_describe(action))
+                self._note(describe(action))
                 self._run(self._work(action))
             case WakeAt(at):
                 self._wake_at(at)
@@ -287,7 +253,7 @@ class _Process:
             if isinstance(message, Matched):
                 self._told[message.match.match_id] = (told.matched.ticket, told.matched.address)
                 self._port.forget(message.match.round)
-            self._inputs.put_nowait(_Heard(COORDINATOR, message))
+            self._inputs.put_nowait(Heard(COORDINATOR, message))
 
     async def _send_reports(self) -> None:
         while True:
@@ -300,36 +266,25 @@ class _Process:
                     self._note(f"a report was refused: {error}")
                 del self._memory.outbox[0]
                 self._store.save(self._memory)
-            self._inputs.put_nowait(_Woke())
+            self._inputs.put_nowait(Woke())
 
     async def _work(self, work: Work | None) -> None:
         """Evaluations that are due, then the work, in a thread: None is the end, when nothing is left but to evaluate."""
-        learner, scores = self._memory.learner, {}
-        for stage, named, round in self._due(work):
-            scores[named] = await asyncio.to_thread(self._place.evaluate, self._name, learner, stage, round)
-            scores[named] |= {"stage": stage, "round": round}
+        learner = self._memory.learner
+        scores: dict[str, dict[str, Any]] = {}
+        config = self._plan.config
+        for one in due(work, config.evaluation.curve_every, config.rounds, self._memory.evaluated):
+            fields = await asyncio.to_thread(self._place.evaluate, self._name, learner, one.stage, one.round)
+            scores[one.name] = {**fields, "stage": one.stage, "round": one.round}
         if work is None:
             adapter = self._plan.folder / "adapter"
             adapter.mkdir(exist_ok=True)
             await asyncio.to_thread(self._place.save, self._name, learner, adapter)
-            self._inputs.put_nowait(_Done(scores, None, learner))
+            self._inputs.put_nowait(Done(scores, None, learner))
             return
         round = work.round if isinstance(work, Train) else work.match.round
         result, learner = await asyncio.to_thread(self._place.perform, self._name, work, learner, round)
-        self._inputs.put_nowait(_Done(scores, result, learner))
-
-    def _due(self, work: Work | None) -> list[tuple[Stage, str, int]]:
-        """Evaluations that come before ``work``, as in a simulation: stage, its name in the reports, and the round that it is after."""
-        every, rounds = self._plan.config.evaluation.curve_every, self._plan.config.rounds
-        after = work.round - 1 if isinstance(work, Train) else rounds
-        due: list[tuple[Stage, str, int]] = []
-        if isinstance(work, Train) and after == 0:
-            due.append(("start", "start", 0))
-        elif (isinstance(work, Train) or work is None) and every and after % every == 0:
-            due.append(("round", f"round-{after}", after))
-        if work is None:
-            due.append(("end", "end", rounds))
-        return [one for one in due if one[1] not in self._memory.evaluated]
+        self._inputs.put_nowait(Done(scores, result, learner))
 
     def _call_teacher(self) -> None:
         """Ask for knowledge, if it is known where, and nobody is asking already."""
@@ -345,15 +300,15 @@ class _Process:
             package = await learn_from(self._we, teacher, address, ticket, request)
         except PeerError as error:
             self._note(f"nothing came of {match_id}: {error}")
-            self._inputs.put_nowait(_Unreachable(match_id))
+            self._inputs.put_nowait(Unreachable(match_id))
         else:
-            self._inputs.put_nowait(_Heard(teacher, KnowledgeSent(package)))
+            self._inputs.put_nowait(Heard(teacher, KnowledgeSent(package)))
         finally:
             self._calling.discard(match_id)
 
     def _wake_at(self, at: float) -> None:
         if math.isfinite(at):
-            asyncio.get_running_loop().call_later(max(at - time.time(), 0.0), self._inputs.put_nowait, _Woke())
+            asyncio.get_running_loop().call_later(max(at - time.time(), 0.0), self._inputs.put_nowait, Woke())
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         """Beside the queue. What goes wrong in it ends the process: nothing may be lost in silence."""
@@ -364,16 +319,4 @@ class _Process:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._inputs.put_nowait(_Broke(error))
-
-
-def _describe(work: Work) -> str:
-    match work:
-        case Train(round):
-            return f"round {round}: training"
-        case Ask(match):
-            return f"round {match.round}: learns from {match.teacher} by {match.protocol}"
-        case Teach(match, request):
-            return f"round {match.round}: answers {len(request.prompt_ids)} prompts for {match.student}"
-        case Study(match, package):
-            return f"round {match.round}: studies {len(package.texts)} answers of {match.teacher}"
+            self._inputs.put_nowait(Broke(error))

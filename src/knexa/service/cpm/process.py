@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import resource
 import secrets
 import signal
@@ -12,9 +10,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-import knexa
 from knexa.config import FederationConfig, organisations, to_toml
 from knexa.errors import ConfigurationError
 from knexa.events import EVENTS_FILE, SCHEMA_VERSION, TIMINGS_FILE, EventLog
@@ -24,8 +22,9 @@ from knexa.protocol.coordinator import Coordinator, Phase
 from knexa.service.cpm.conductor import Conductor
 from knexa.service.cpm.journal import Journal
 from knexa.service.cpm.server import CpmService, TicketTerms
-from knexa.service.identity import CPM, Credentials, Identity
+from knexa.service.identity import Credentials, Identity
 from knexa.service.identity.trust import utc_now
+from knexa.service.settings import settings_hash
 from knexa.service.wire.endpoints import Server
 
 CONFIG_FILE = "config.toml"
@@ -48,12 +47,6 @@ class CpmPlan:
     identity: Path
     listen: str
     start_after_s: float | None = None
-
-
-def settings_hash(config: FederationConfig) -> str:
-    """SHA-256 of all that agents and coordinator must have alike: everything but how a machine divides its work."""
-    fields = config.model_dump(mode="json", exclude={"engine"})
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
@@ -126,7 +119,7 @@ class _Process:
         )  # fmt: skip
         header = {
             "schema": SCHEMA_VERSION,
-            "version": knexa.__version__,
+            "version": version("knexa"),
             "config": config.model_dump(mode="json", exclude={"engine"}),
             "agents": names,
         }
@@ -182,8 +175,3 @@ class _Process:
     def _end(self) -> None:
         self._told_to_end = True
         self._changed.set()
-
-
-def coordinator_identity(organisation: str) -> Identity:
-    """Whom agents expect at the coordinator's address."""
-    return Identity(organisation, CPM)

@@ -1,0 +1,164 @@
+"""The coordinator's memory: whatever was acknowledged is restored to the bit, counted once, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from local_federation import NAMES, ROUNDS, Recorded, join_request
+
+from knexa.errors import PeerError
+from knexa.protocol.coordinator import Phase
+from knexa.service.cpm.journal import Journal
+from knexa.service.wire import codec
+from knexa.service.wire import federation_pb2 as pb
+
+Step = Callable[[Recorded], None]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(f"sqlite:///{tmp_path / 'journal'}") as journal:
+        yield journal
+
+
+def started(journal: Journal) -> Recorded:
+    one = Recorded(journal)
+    for name in NAMES:
+        one.conductor.join(name, join_request(name), name * 64, 1.0)
+    one.conductor.start(2.0)
+    return one
+
+
+def play(one: Recorded, journal: Journal) -> Iterator[None]:
+    """All rounds, one input at a time; goes on where the journal ends."""
+    conductor = one.conductor
+    while conductor.coordinator.phase is not Phase.FINISHED:
+        known = {(entry.sender, entry.entry_id) for entry in journal.entries()}
+        now = float(len(known))
+        due = [(agent, report) for agent, report in one.reports() if (agent, report.report_id) not in known]
+        if due:
+            conductor.report(*due[0], now)
+        else:
+            conductor.tick(now)
+        yield
+
+
+def test_a_restart_after_any_input_restores_everything(journal: Journal) -> None:
+    """Events, directives, standings, deadline and the bandit (its digest is in the events) are those of the process that died."""
+    one = started(journal)
+    steps = 0
+    for _ in play(one, journal):
+        steps += 1
+        assert Recorded(journal).memory() == one.memory()
+    assert steps > 4 * ROUNDS
+    assert one.conductor.coordinator.phase is Phase.FINISHED
+    assert sum('"kind": "reward"' in event for event in one.events) == 2 * ROUNDS
+
+
+def test_a_restarted_coordinator_decides_as_the_first_would_have(tmp_path: Path) -> None:
+    """Every input goes to a process that was restarted just before it; the record is the same as without any restart."""
+    with Journal(f"sqlite:///{tmp_path / 'one'}") as first, Journal(f"sqlite:///{tmp_path / 'two'}") as second:
+        steady = started(first)
+        for _ in play(steady, first):
+            pass
+        started(second)
+        while (one := Recorded(second)).conductor.coordinator.phase is not Phase.FINISHED:
+            next(play(one, second), None)
+        assert one.events == steady.events
+
+
+def test_a_report_sent_again_is_counted_once(journal: Journal) -> None:
+    """Also by a process that was restarted in between: the reply was lost, not the report."""
+    one = started(journal)
+    agent, report = one.reports()[0]
+    one.conductor.report(agent, report, 5.0)
+    before = one.memory()
+    one.conductor.report(agent, report, 6.0)
+    again = Recorded(journal)
+    again.conductor.report(agent, report, 7.0)
+    assert again.memory() == one.memory() == before
+    assert sum(entry.kind == "report" for entry in journal.entries()) == 1
+
+
+@pytest.mark.parametrize(
+    ("agent", "change"),
+    [
+        ("a", lambda report: report.profile.metrics.append(1.0)),
+        ("a", lambda report: report.profile.metrics.__setitem__(0, float("nan"))),
+        ("a", lambda report: report.profile.histogram.__setitem__(0, float("inf"))),
+        ("a", lambda report: setattr(report.profile, "round", 7)),
+        ("a", lambda report: setattr(report, "report_id", "line\nbreak")),
+        ("a", lambda report: report.ClearField("profile")),
+    ],
+)
+def test_what_breaks_the_protocol_changes_and_keeps_nothing(
+    journal: Journal, agent: str, change: Callable[[pb.ReportRequest], object]
+) -> None:
+    """A refused report is neither in memory nor in the journal; an honest one can still come."""
+    one = started(journal)
+    reports = dict(one.reports())
+    spoiled = pb.ReportRequest.FromString(reports[agent].SerializeToString())
+    change(spoiled)
+    before, kept = one.memory(), list(journal.entries())
+    with pytest.raises(PeerError):
+        one.conductor.report(agent, spoiled, 5.0)
+    assert (one.memory(), list(journal.entries())) == (before, kept)
+    one.conductor.report(agent, reports[agent], 6.0)
+
+
+def test_nobody_joins_with_other_settings_or_another_transfer_set(journal: Journal) -> None:
+    """What all must hold alike is checked before anybody is told anything."""
+    one = Recorded(journal)
+    one.conductor.join("a", join_request("a"), "k" * 64, 1.0)
+    for field, value in (("config", "other"), ("transfer_set", "b" * 64), ("transfer_set", "short")):
+        request = join_request("b")
+        setattr(request, field, value)
+        with pytest.raises(PeerError, match="agent 'b'"):
+            one.conductor.join("b", request, "k" * 64, 2.0)
+    assert one.conductor.missing == ["b", "c", "d"]
+
+
+def test_coming_back_is_no_news_but_a_new_address_is(journal: Journal) -> None:
+    """An agent that restarts where it was leaves no entry; one that has moved is found at its new address, also after a restart."""
+    one = started(journal)
+    entries = len(list(journal.entries()))
+    one.conductor.join("a", join_request("a"), "a" * 64, 9.0)
+    assert len(list(journal.entries())) == entries
+    moved = join_request("a")
+    moved.address = "elsewhere.example:7440"
+    one.conductor.join("a", moved, "a" * 64, 10.0)
+    member = Recorded(journal).conductor.seats["a"].member
+    assert member is not None
+    assert member.address == "elsewhere.example:7440"
+
+
+def test_the_end_names_everybodys_final_state(journal: Journal) -> None:
+    """Who has reported final scores is finished, who has not is lost: nobody is left out in silence."""
+    one = started(journal)
+    for _ in play(one, journal):
+        pass
+    scores = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": 1.0, "perplexity": None}
+    fields = {**scores, "stage": "end", "round": ROUNDS, "split": "test", "problems": 12, "samples": 1, "texts_kept": 3}
+    for name in NAMES[:3]:
+        one.conductor.report(name, codec.report("evaluation-end", fields), 50.0)
+    assert not one.conductor.complete
+    one.conductor.close(60.0)
+    assert '"state": "finished"' in one.events[-1]
+    assert one.events[-1].count('"state": "lost"') == 1
+    assert Recorded(journal).events == one.events
+
+
+def test_scores_before_the_start_are_refused(journal: Journal) -> None:
+    """The record begins with its header, so nothing may come before it."""
+    one = Recorded(journal)
+    one.conductor.join("a", join_request("a"), "k" * 64, 1.0)
+    with pytest.raises(PeerError, match="before the federation has started"):
+        one.conductor.report("a", codec.report("x", {**_evaluation(), "stage": "start"}), 2.0)
+    assert one.events == []
+
+
+def _evaluation() -> dict[str, object]:
+    shares = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": None, "perplexity": None}
+    return {**shares, "round": 0, "split": "test", "problems": 12, "samples": 1, "texts_kept": 0}

@@ -1,0 +1,89 @@
+"""Real processes, real certificates, real TLS: the federation decides as its simulation does, whoever is killed on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from local_federation import WORKPLACE, decisions, final_scores, small
+
+from knexa.config import FederationConfig
+from knexa.events import EVENTS_FILE, read_events
+from knexa.record import read_run
+from knexa.service.identity import CPM
+from knexa.service.local import LocalFederation
+from knexa.simulation.federation import Federation
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _equipment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes find the workplace where this test has it."""
+    here = Path(__file__).parent.parent
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here / "equipment"), str(here / "simulation")]))
+
+
+def simulated(config: FederationConfig, out: Path) -> Path:
+    serial = config.model_copy(update={"engine": config.engine.model_copy(update={"kind": "serial"})})
+    Federation(serial, workplace=WORKPLACE).run(out)
+    return out
+
+
+def killing(federation: LocalFederation, victims: list[str]) -> Iterator[str]:
+    """Kill one after the other, each as soon as some more of the record has been written."""
+    events = federation.folder / EVENTS_FILE
+    for victim in victims:
+        size = events.stat().st_size if events.exists() else 0
+        while not events.exists() or events.stat().st_size < size + 2000:
+            time.sleep(0.01)
+        os.kill(federation.pids()[victim], signal.SIGKILL)
+        yield victim
+
+
+def test_a_real_federation_decides_as_its_simulation(tmp_path: Path) -> None:
+    """Same pairs, rewards, matchmaker states and final scores, from other processes over a network; everybody ends as finished."""
+    config = small()
+    with LocalFederation(config, tmp_path / "up", WORKPLACE) as federation:
+        federation.start()
+        federation.watch(lambda name: pytest.fail(f"{name} died"))
+    expected = simulated(config, tmp_path / "simulated")
+    assert decisions(tmp_path / "up") == decisions(expected)
+    assert final_scores(tmp_path / "up") == final_scores(expected)
+    run = read_run(tmp_path / "up")
+    assert run.finished
+    assert {one["state"] for one in run.participants.values()} == {"finished"}
+    assert not run.faults
+
+
+def test_kills_cost_no_acknowledged_reward_and_no_second_count(tmp_path: Path) -> None:
+    """The coordinator is killed four times, agents twice: the run ends by itself, each match has at most one outcome, and the record is
+
+    what a replay of the journal gives: the last start has written it anew from there.
+    """
+    config = small(rounds=5)
+    restarted: list[str] = []
+    with LocalFederation(config, tmp_path / "up", WORKPLACE) as federation:
+        federation.start()
+        killer = Thread(target=lambda: list(killing(federation, [CPM, "agent-2", CPM, CPM, "agent-5", CPM])), daemon=True)
+        killer.start()
+        federation.watch(restarted.append)
+    assert restarted.count(CPM) >= 1
+    run = read_run(tmp_path / "up")
+    assert run.finished
+    assert {one["state"] for one in run.participants.values()} == {"finished"}
+    events = list(read_events(tmp_path / "up"))
+    outcomes = [event["match_id"] for event in events if event["kind"] == "outcome"]
+    rewards = [event["match_id"] for event in events if event["kind"] == "reward"]
+    assert len(set(outcomes)) == len(outcomes)
+    assert rewards == [one for match in events if match["kind"] == "match" for one in _ids(match) if one in set(outcomes)]
+    assert len(rewards) >= 10
+
+
+def _ids(event: dict[str, object]) -> list[str]:
+    return [match["match_id"] for match in event["matches"]]  # type: ignore[attr-defined]

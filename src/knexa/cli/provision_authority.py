@@ -109,8 +109,8 @@ def invite_newcomer(name: str, ca: Path, terms: Terms, *, as_json: bool) -> None
         f"  knexa provision join {call} {code} --dir {name}",
         "Send the line on a channel that you trust: whoever uses it first is that agent. Waiting; Ctrl-C makes the code void.",
     ]
-    Told(facts, lines).tell(as_json)
     try:
+        Told(facts, lines).tell(as_json)
         listener.run(lambda: invitation.over(utc_now()))
     except KeyboardInterrupt:
         raise Interrupted("stopped; the code is void") from None
@@ -158,7 +158,7 @@ def _taken(authority: Authority, file: Path, expected: str | None) -> tuple[dict
     if b"X509 CRL" in content:
         news = authority.trust.admit_list(content)
         return {"list": str(file), "news": news}, [f"{file}: {'taken over' if news else 'not newer than what is known; nothing changed'}."]
-    organisation, root = read_root(content, now)
+    organisation, root = read_root(content)
     found = fingerprint(root)
     if expected and expected.lower().replace(":", "") != found:
         raise PeerError(f"{file}: the root of {organisation} has the fingerprint {found}, not the one given; it was not admitted")
@@ -179,7 +179,7 @@ def _reached(authority: Authority) -> list[str]:
 
 
 def _who_knows(told: list[str]) -> str:
-    here = f"On this machine, {', '.join(told)} know it now. " if told else ""
+    here = f"Known at once to {', '.join(told)}, on this machine. " if told else ""
     return f"{here}Your agents elsewhere learn it when they next ask to be renewed."
 
 

@@ -60,6 +60,11 @@ def test_what_is_damaged_or_foreign_is_named(hospital: Authority, clinic: Author
     with pytest.raises(CredentialsError, match="holds no usable private key"):
         Authority.open(hospital.folder)
     (hospital.folder / "root.key").write_bytes(key)
+    root = (hospital.folder / "root.pem").read_bytes()
+    (hospital.folder / "root.pem").write_bytes(root[:300])
+    with pytest.raises(CredentialsError, match=r"root\.pem: the certificate cannot be read .*restore it from a backup"):
+        Authority.open(hospital.folder)
+    (hospital.folder / "root.pem").write_bytes(root)
     (hospital.folder / "issued.jsonl").write_bytes(b"{}\n")
     with pytest.raises(CredentialsError, match=r"issued.jsonl: a line is damaged"):
         Authority.open(hospital.folder).living(NOW)

@@ -59,7 +59,7 @@ class AgentFolder:
         """
         certificate = self._granted(grant)
         identity = self._checked(grant, certificate, root, now)
-        TrustStore.create(self.path / TRUST).mirror(grant.roots, grant.lists, now)
+        TrustStore.create(self.path / TRUST).mirror(grant.roots, grant.lists)
         if not (self.path / CERTIFICATE).exists():
             # Whoever came by a code has asked for nobody; a later approval has to know who asks.
             write(self.path / REQUEST, signing_request(self._key, identity))
@@ -82,7 +82,7 @@ class AgentFolder:
         def vouching(organisation: str) -> Vouched:
             if organisation not in grant.roots:
                 raise PeerError(f"the grant lacks the root of {organisation}")
-            named, offered = read_root(grant.roots[organisation].encode(), now)
+            named, offered = read_root(grant.roots[organisation].encode())
             if named != organisation or (known and offered != known):
                 raise PeerError(f"the grant has another root for {organisation} than the one that is known here; nothing was changed")
             return Vouched(offered)

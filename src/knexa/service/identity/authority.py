@@ -30,7 +30,7 @@ from knexa.service.identity.issued import Entry, IssuedLog, issued, living, reac
 from knexa.service.identity.keys import create_key, key_fingerprint, load_key, read_request
 from knexa.service.identity.names import ISSUER, Identity, require_name
 from knexa.service.identity.trust import TrustStore, fingerprint
-from knexa.service.identity.verification import read_certificate, read_root
+from knexa.service.identity.verification import read_root
 
 ROOT_KEY = "root.key"
 ROOT = "root.pem"
@@ -72,8 +72,10 @@ class Authority:
         """The authority in ``folder``. Raises CredentialsError if there is none, or if its key is damaged or open to others."""
         if not (folder / ROOT).is_file():
             raise CredentialsError(f"{folder}: is no authority; make one with `knexa provision init ORGANISATION --ca {folder}`")
-        root = read_certificate(read(folder / ROOT))
-        organisation, _ = read_root(read(folder / ROOT), root.not_valid_before_utc)
+        try:
+            organisation, root = read_root(read(folder / ROOT))
+        except PeerError as error:
+            raise CredentialsError(f"{folder / ROOT}: {error}; restore it from a backup") from error
         key = load_key(folder / ROOT_KEY)
         if key.public_key() != root.public_key():
             raise CredentialsError(f"{folder / ROOT_KEY}: does not belong to {folder / ROOT}; restore both from the same backup")
@@ -182,7 +184,7 @@ class Authority:
 
 def _require_free(entries: Sequence[Entry], identity: Identity, key: str, now: datetime) -> None:
     if key in revoked_keys(entries):
-        raise PeerError(f"this key was revoked (it was {identity} or another name); make a new key in a new folder")
+        raise PeerError("this key was revoked; make a new key in a new folder")
     for entry in living(entries, now):
         if entry.name == identity.name and entry.key != key:
             raise PeerError(

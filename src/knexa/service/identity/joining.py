@@ -42,7 +42,7 @@ def _folder(path: Path, now: datetime) -> AgentFolder:
 
 def _authenticated(line: Line, code: Code, now: datetime) -> x509.Certificate:
     """The root that the code pins, once the other side has shown it and holds its issuer's key. Nothing was told to it before."""
-    organisation, root = read_root(text_field(line.ask({"ask": "root"}), "root").encode(), now)
+    organisation, root = read_root(text_field(line.ask({"ask": "root"}), "root").encode())
     if root_pin(root) != code.pin:
         raise PeerError("that is not the authority that the code is from; copy address and code once more. The code was not shown to it")
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 
 from knexa.errors import CredentialsError, KnexaError, PeerError
 from knexa.service.identity.credentials import Credentials
 from knexa.service.identity.grant import Address
 from knexa.service.identity.issuing import Issuing
 from knexa.service.identity.renewal import own_issuer
-from knexa.service.identity.wire import PATIENCE_S, Line, broken, server_context
+from knexa.service.identity.wire import Line, answered, server_context
 
 #: Conversations at once; further callers are turned away at the door.
 _AT_ONCE = 32
@@ -35,6 +34,7 @@ class Listener:
         self._clock = clock
         self._note = note
         self._free = BoundedSemaphore(_AT_ONCE)
+        self._renewing = Lock()
         own_issuer(issuing.authority, clock())
         try:
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -49,7 +49,7 @@ class Listener:
         running: set[Future[None]] = set()
         with self._socket, ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="issuer") as pool:
             while not over():
-                with suppress(TimeoutError):
+                with suppress(TimeoutError, ConnectionAbortedError):
                     connection, caller = self._socket.accept()
                     if self._free.acquire(blocking=False):
                         running.add(pool.submit(self._converse, connection, caller[0]))
@@ -62,14 +62,10 @@ class Listener:
             done.result()
 
     def _converse(self, plain: socket.socket, caller: str) -> None:
-        until = time.monotonic() + PATIENCE_S
         try:
-            with plain:
-                plain.settimeout(PATIENCE_S)
-                with broken("no TLS connection came about"):
-                    connection = self._context().wrap_socket(plain, server_side=True)
-                with connection:
-                    self._answer(Line(connection, until), caller)
+            context = self._context()
+            with plain, answered(plain, context) as line:
+                self._answer(line, caller)
         except PeerError as error:
             self._note(f"{caller}: {error}")
         finally:
@@ -94,5 +90,6 @@ class Listener:
 
     def _context(self) -> ssl.SSLContext:
         """Made anew for each conversation, with the issuer's certificate of now."""
-        folder = own_issuer(self._issuing.authority, self._clock())
+        with self._renewing:
+            folder = own_issuer(self._issuing.authority, self._clock())
         return server_context(Credentials(folder))

@@ -11,11 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from knexa.errors import CredentialsError, PeerError
+from knexa.errors import CredentialsError, KnexaError, PeerError
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.authority import Authority
 from knexa.service.identity.credentials import CERTIFICATE, Credentials
 from knexa.service.identity.grant import LONGEST, Address, Grant
+from knexa.service.identity.keys import key_fingerprint
 from knexa.service.identity.names import ISSUER, Identity
 from knexa.service.identity.wire import dialled, member_context
 
@@ -44,12 +45,12 @@ def _look_after(authority: Authority, name: str, path: Path, lost: bool, now: da
         credentials = Credentials(path)
         if lost:
             news = authority.grant(None)
-            credentials.trust.mirror(news.roots, news.lists, now)
+            credentials.trust.mirror(news.roots, news.lists)
             return Renewal(name, path, "revoked")
         due = credentials.due(now)
         certificate = authority.renew(credentials.certificate, now, path) if due else None
         AgentFolder(path).install(authority.grant(certificate), now)
-    except (CredentialsError, PeerError) as error:
+    except KnexaError as error:
         return Renewal(name, path, "failed", str(error))
     return Renewal(name, path, "renewed" if due else "not due")
 
@@ -76,11 +77,21 @@ def renew_at_issuer(path: Path, now: datetime, issuer: Address | None = None) ->
 
 
 def own_issuer(authority: Authority, now: datetime) -> Path:
-    """The folder of the identity under which ``authority`` answers, with a certificate that is not due at ``now``."""
+    """The folder of the identity under which ``authority`` answers, with a certificate that is not due at ``now``.
+
+    An issuer whose key was revoked gets a new one; the old folder stays beside it. Raises CredentialsError.
+    """
     path = authority.folder / ISSUER
-    if not (path / CERTIFICATE).exists():
+    try:
+        if (path / CERTIFICATE).exists():
+            credentials = Credentials(path)
+            if key_fingerprint(credentials.key.public_key()) not in authority.revoked_keys():
+                if credentials.due(now):
+                    AgentFolder(path).install(authority.grant(authority.renew(credentials.certificate, now, path)), now)
+                return path
+            path.rename(path.with_name(f"{ISSUER}-revoked-{credentials.certificate.serial_number:x}"))
         folder = AgentFolder.create(path, Identity(authority.organisation, ISSUER))
-        folder.install(authority.grant(authority.issue(folder.request(), ISSUER, now, folder=path)), now)
-    elif Credentials(path).due(now):
-        AgentFolder(path).install(authority.grant(authority.renew(Credentials(path).certificate, now, path)), now)
+        folder.install(authority.grant(authority.issue(folder.request(), ISSUER, now, folder=path)), now, authority.root)
+    except PeerError as error:
+        raise CredentialsError(f"{path}: {error}") from error
     return path

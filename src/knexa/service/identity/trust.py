@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from knexa.errors import CredentialsError, PeerError
-from knexa.service.identity.files import make_private_folder, read, require_unwritable, sync, write
+from knexa.service.identity.files import locked, make_private_folder, read, require_unwritable, sync, write
 from knexa.service.identity.names import Identity, Role, require_name
 from knexa.service.identity.verification import (
     Vouched,
@@ -85,10 +85,12 @@ class TrustStore:
         trusted already: who wants to replace a root has to :meth:`dismiss` the organisation first.
         """
         require_name("organisation", organisation)
-        named, certificate = read_root(root, now)
+        named, certificate = read_root(root)
         if named != organisation:
             raise PeerError(f"the root is that of {named}, not of {organisation}")
-        pem = certificate.public_bytes(serialization.Encoding.PEM)
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if not begins <= now <= ends:
+            raise PeerError(f"the root of {named} is valid from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}, not now; ask for its new one")
         held = self._read().vouched.get(organisation)
         if held and held.root != certificate:
             raise CredentialsError(
@@ -96,7 +98,7 @@ class TrustStore:
                 f"if it was really replaced, dismiss the organisation first"
             )
         if not held:
-            write(self._root(organisation), pem)
+            self._write_root(organisation, certificate)
         return fingerprint(certificate)
 
     def admit_list(self, content: bytes) -> bool:
@@ -109,9 +111,10 @@ class TrustStore:
         root = self.vouched(organisation).root
         number, _ = verified_list(offered, root)
         path = self._list(organisation)
-        if path.is_file() and verified_list(read_list(read(path)), root)[0] >= number:
-            return False
-        write(path, offered.public_bytes(serialization.Encoding.PEM))
+        with locked(self.folder):
+            if path.is_file() and verified_list(read_list(read(path)), root)[0] >= number:
+                return False
+            write(path, offered.public_bytes(serialization.Encoding.PEM))
         return True
 
     def dismiss(self, organisation: str) -> None:
@@ -121,12 +124,12 @@ class TrustStore:
         self._list(organisation).unlink(missing_ok=True)
         sync(self.folder)
 
-    def mirror(self, roots: Mapping[str, str], lists: Mapping[str, str], now: datetime) -> None:
+    def mirror(self, roots: Mapping[str, str], lists: Mapping[str, str]) -> None:
         """Trust exactly ``roots``, with ``lists`` where they are newer. What stays the same is not written again.
 
         All is checked before anything is written. Raises PeerError.
         """
-        offered = {organisation: read_root(pem.encode(), now) for organisation, pem in roots.items()}
+        offered = {organisation: read_root(pem.encode()) for organisation, pem in roots.items()}
         for organisation, (named, root) in offered.items():
             if named != organisation:
                 raise PeerError(f"the root of {named} is offered as that of {organisation}")
@@ -136,10 +139,14 @@ class TrustStore:
         for organisation in held:
             if organisation not in offered or held[organisation].root != offered[organisation][1]:
                 self.dismiss(organisation)
-        for organisation, pem in roots.items():
-            self.admit(pem.encode(), organisation, now)
+        for organisation, (_, root) in offered.items():
+            if organisation not in held or held[organisation].root != root:
+                self._write_root(organisation, root)
             if organisation in lists:
                 self.admit_list(lists[organisation].encode())
+
+    def _write_root(self, organisation: str, root: x509.Certificate) -> None:
+        write(self._root(organisation), root.public_bytes(serialization.Encoding.PEM))
 
     def _root(self, organisation: str) -> Path:
         return self.folder / f"{organisation}.pem"
@@ -191,8 +198,7 @@ class TrustStore:
         try:
             root_file, list_file = self._root(organisation), self._list(organisation)
             require_unwritable(root_file)
-            root = read_certificate(read(root_file))
-            named, _ = read_root(read(root_file), root.not_valid_before_utc)
+            named, root = read_root(read(root_file))
             if named != organisation:
                 raise PeerError(f"it is the root of {named}")
             return Vouched(root, verified_list(read_list(read(list_file)), root)[1] if list_file.is_file() else frozenset())

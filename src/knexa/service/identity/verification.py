@@ -137,8 +137,8 @@ def _require_purpose(certificate: x509.Certificate, identity: Identity, role: Ro
         raise PeerError(f"{whose} is not for a {role}; it was issued for another purpose")
 
 
-def read_root(content: bytes, now: datetime) -> tuple[str, x509.Certificate]:
-    """An organisation's name and its root, self-signed and valid at ``now``. Raises PeerError on anything else."""
+def read_root(content: bytes) -> tuple[str, x509.Certificate]:
+    """An organisation's name and its self-signed root, whenever that is valid. Raises PeerError on anything else."""
     root = read_certificate(content)
     with readable("the root"):
         organisation = _organisation(root)
@@ -151,8 +151,6 @@ def read_root(content: bytes, now: datetime) -> tuple[str, x509.Certificate]:
             raise PeerError(f"the root of {organisation} is no authority's own certificate") from error
         if not constraints.ca or not usage.key_cert_sign or not usage.crl_sign:
             raise PeerError(f"the root of {organisation} may not sign certificates and lists; ask for the root.pem of its authority")
-        if not root.not_valid_before_utc <= now <= root.not_valid_after_utc:
-            raise PeerError(f"the root of {organisation} is not valid now (until {root.not_valid_after_utc:%Y-%m-%d}); ask for its new one")
     return organisation, root
 
 

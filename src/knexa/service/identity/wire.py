@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from knexa.errors import PeerError
@@ -119,6 +119,30 @@ def dialled(address: Address, context: ssl.SSLContext, issuer_of: str | None) ->
 
 
 @contextmanager
+def answered(plain: socket.socket, context: ssl.SSLContext) -> Iterator[Line]:
+    """The line to a caller. Raises PeerError."""
+    until = time.monotonic() + PATIENCE_S
+    plain.settimeout(PATIENCE_S)
+    with context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as connection:
+        with broken("no TLS connection comes about"):
+            try:
+                connection.do_handshake()
+            except ssl.SSLError:
+                _let_read(connection)
+                raise
+        yield Line(connection, until)
+
+
+def _let_read(connection: ssl.SSLSocket) -> None:
+    """Give a caller whose handshake failed the time to read why: closed at once, its own unread bytes would reset the connection."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(1.0)
+        while connection.recv(4096):
+            pass
+
+
+@contextmanager
 def broken(what: str) -> Iterator[None]:
     """Trouble with the network inside the block is a PeerError that begins with ``what``."""
     try:
@@ -129,7 +153,8 @@ def broken(what: str) -> Iterator[None]:
         raise PeerError(f"{what} ({error.verify_message})") from error
     except ssl.SSLError as error:
         reason = error.reason or str(error)
-        raise PeerError(f"the other side refused this certificate ({reason})" if "ALERT" in reason else f"{what} ({reason})") from error
+        refused = "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason)
+        raise PeerError(f"the other side refused the certificate that was shown ({reason})" if refused else f"{what} ({reason})") from error
     except OSError as error:
         raise PeerError(f"{what} ({error.strerror or error})") from error
 

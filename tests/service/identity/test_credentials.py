@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,6 +32,22 @@ def test_open_credentials_show_the_renewed_certificate(hospital: Authority, tmp_
     assert credentials.expires() == later + timedelta(hours=23, minutes=55)
     loaded = serialization.load_pem_private_key(key, None)
     assert loaded.public_key() == x509.load_pem_x509_certificate(after).public_key() == credentials.key.public_key()
+
+
+def test_a_reader_never_sees_half_a_renewal(hospital: Authority, tmp_path: Path) -> None:
+    """While certificates are written, as fast as it goes, every look finds a whole one that fits the key."""
+    credentials = member(hospital, tmp_path / "clinic-1", "clinic-1")
+    grants = [hospital.grant(hospital.renew(credentials.certificate, NOW)) for _ in range(2)]
+    whole = {grant.certificate.encode() for grant in grants if grant.certificate} | {credentials.current()[1]}
+    folder = AgentFolder(tmp_path / "clinic-1")
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: [folder.install(grants[turn % 2], NOW) for turn in range(40)])
+        seen = set()
+        while not writing.done():
+            seen.add(credentials.current()[1])
+        assert len(writing.result()) == 40
+    assert seen <= whole
+    assert len(seen) >= 2
 
 
 def test_key_and_certificate_have_to_belong_together(hospital: Authority, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from identities import NOW, answering, contents, member, pem
 
@@ -142,6 +142,7 @@ def test_a_code_ends_after_ten_minutes(organisation: Authority, tmp_path: Path) 
                     join(address, code, tmp_path / "agent", now + passed)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["wrong", "right", "fails", "later"]), max_size=12))
 def test_at_most_one_in_at_most_five_tries_before_the_end(moves: list[str]) -> None:
     """Whatever order things happen in."""
@@ -212,6 +213,7 @@ def relayed(target: Address, shows: Credentials) -> Iterator[tuple[Address, byte
         running.result(10)
 
 
+@settings(deadline=None)
 @given(codes, st.integers(0, 40), st.sampled_from("0123456789ABCDEFGHJKMNPQRSTVWXYZ"))
 def test_a_code_is_read_however_it_is_written_and_typing_errors_are_found(entropy: bytes, place: int, letter: str) -> None:
     """Case, hyphens, spaces, O for 0, I and L for 1; one changed character is noticed 1,023 times out of 1,024 at least."""

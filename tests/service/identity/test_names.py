@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knexa.errors import ConfigurationError, PeerError
@@ -16,6 +16,7 @@ names = st.builds(str.__add__, st.sampled_from(LETTERS), st.text(LETTERS + "-", 
 almost = st.builds("knexa://{}/{}".format, st.text(LETTERS + "-A./%\n", max_size=33), st.text(LETTERS + "-A./%\n", max_size=33))
 
 
+@settings(deadline=None)
 @given(names, names)
 def test_a_uri_says_who_it_is_and_back(organisation: str, name: str) -> None:
     """Printing and parsing are inverse, and the host name cannot be that of another identity."""
@@ -24,6 +25,7 @@ def test_a_uri_says_who_it_is_and_back(organisation: str, name: str) -> None:
     assert identity.dns.split(".") == [name, organisation, "knexa"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.builds("knexa://{}/{}".format, names, names) | almost)
 def test_any_text_is_an_identity_in_its_one_spelling_or_a_peer_error(text: str) -> None:
     """What parses prints as it was written: no second spelling passes, whatever its case, escapes or line ends."""

@@ -161,6 +161,16 @@ def test_nobody_is_valid_under_a_root_that_has_ended(tmp_path: Path) -> None:
         store.verify(pem(leaf), later)
 
 
+def test_what_is_too_long_is_not_looked_at(hospital: Authority) -> None:
+    """A right certificate, and a right list, behind megabytes of something else."""
+    certificate, listed = Recipe().signed_by(hospital), hospital.trust.list_pem("hospital-a")
+    assert listed is not None
+    with pytest.raises(PeerError, match=r"a certificate of .* bytes is refused"):
+        hospital.trust.verify(certificate + b" " * 16_384, NOW)
+    with pytest.raises(PeerError, match=r"a list of revoked certificates of .* bytes is refused"):
+        hospital.trust.admit_list(listed + b" " * 4 * 2**20)
+
+
 def test_a_matchmaker_is_accepted_as_a_server_only(hospital: Authority, tmp_path: Path) -> None:
     """And an agent as both."""
     cpm, agent = (pem(member(hospital, tmp_path / name, name).certificate) for name in ("cpm", "clinic-1"))

@@ -105,6 +105,18 @@ def up(
     bring_up(Wanted(file, preset, strategy, rounds, seed, agents, tuple(sets or ()), out, workplace), as_json=as_json)
 
 
+@app.command(epilog="Example:  \n\nknexa audit runs/up-1")
+def audit(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="of knexa cpm serve --out, or of knexa up")],
+    everything: Annotated[bool, typer.Option("--all", help="also list every message with its values")] = False,
+    as_json: Json = False,
+) -> None:
+    """Everything that a coordinator has ever received, and the proof that it was numbers of the closed schema."""
+    from knexa.cli.audit import show_audit
+
+    show_audit(folder, as_json=as_json, everything=everything)
+
+
 @cpm.command(epilog="Example:  \n\nknexa cpm serve federation.toml --identity cpm --listen 0.0.0.0:7430 --out runs/trial")
 def serve(
     file: Annotated[str, typer.Argument(metavar="FILE", help="the federation.toml that all participants hold")],

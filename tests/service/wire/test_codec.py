@@ -68,6 +68,14 @@ def test_free_text_has_no_way_to_the_coordinator() -> None:
     assert text_fields == {"ReportRequest.report_id", "Outcome.match_id", "Failure.match_id"}
 
 
+def test_what_the_schema_does_not_know_is_dropped() -> None:
+    """A field of another schema, with a text in it, neither arrives nor is kept."""
+    smuggled = pb.Sealed(envelope=b"a secret text").SerializeToString().replace(b"\x1a", b"\xfa\x01", 1)  # as field 31
+    whole = codec.report("id-1", EVALUATION).SerializeToString() + smuggled
+    assert b"secret" in pb.ReportRequest.FromString(whole).SerializeToString()
+    assert b"secret" not in codec.parsed(pb.ReportRequest, whole, "a").SerializeToString()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

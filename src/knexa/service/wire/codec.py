@@ -31,11 +31,16 @@ _LARGEST_COUNT = 1_000_000
 
 
 def parsed(kind: type[_M], data: bytes, sender: str) -> _M:
-    """Raises PeerError if ``data`` is no message of that kind."""
+    """The message in ``data``, without fields that the schema does not know: nothing travels, or is kept, beside it.
+
+    Raises PeerError if ``data`` is no message of that kind.
+    """
     try:
-        return kind.FromString(data)
+        message = kind.FromString(data)
     except (DecodeError, ValueError) as error:
         raise PeerError(f"{sender!r} sent bytes that are no {kind.__name__} ({error})") from error
+    message.DiscardUnknownFields()
+    return message
 
 
 # --- directives: coordinator -> agent

@@ -84,8 +84,10 @@ def main() -> None:
         found = {}
         if prompts < PROMPTS:  # with all prompts there is nothing to spread
             grid = list(product(EXPONENTS, repeat=3))
-            found["weights"] = {str(one): ends(agents, rounds, prompts, seeds, lambda _, s, e=one: weighted(rounds, s, e)) for one in grid}
-        found["foresight"] = {str(a): ends(agents, rounds, prompts, seeds, lambda w, _, a=a: foreseeing(w, rounds, a)) for a in AHEAD}
+            found["weights"] = {
+                str(one): ends(agents, rounds, prompts, seeds, lambda _, s, r=rounds, e=one: weighted(r, s, e)) for one in grid
+            }
+        found["foresight"] = {str(a): ends(agents, rounds, prompts, seeds, lambda w, _, r=rounds, a=a: foreseeing(w, r, a)) for a in AHEAD}
         for idea, default in (("weights", str((1.0, 1.0, 1.0))), ("foresight", "0.0")):
             if idea not in found:
                 continue

@@ -160,6 +160,9 @@ class TransportConfig(Section):
     delay_s: float = Field(0.05, ge=0, description="mean one-way delay, exponentially distributed")
     loss: float = Field(0.0, ge=0, lt=1, description="probability that a message is lost")
     deadline_s: float = Field(3600.0, gt=0, description="a phase waits at most this long for its slowest participant")
+    deadlines: Literal["fixed", "observed"] = Field(
+        "observed", description="wait for deadline_s, or as long as the durations seen so far suggest (median + k MAD), up to deadline_s"
+    )
 
 
 class EngineConfig(Section):

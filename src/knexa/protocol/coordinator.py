@@ -60,6 +60,7 @@ from knexa.protocol.messages import (
     Send,
     WakeAt,
 )
+from knexa.protocol.patience import Fixed, Patience
 
 Action = Send | WakeAt | Record
 
@@ -85,15 +86,18 @@ class Standing:
 class Coordinator:
     """See the module's rules. Every method returns the actions in the order in which the shell must perform them."""
 
-    def __init__(self, agents: Sequence[str], matchmaker: Matchmaker, rounds: int, deadline: float, *, log_candidates: bool = True) -> None:
-        """``deadline``: seconds that each of the two waiting phases of a round may last."""
+    def __init__(
+        self, agents: Sequence[str], matchmaker: Matchmaker, rounds: int, deadline: float | Patience, *, log_candidates: bool = True
+    ) -> None:
+        """``deadline``: how long each of the two waiting phases of a round may last; a number of seconds is always the same."""
         self.agents = tuple(agents)
         self.phase = Phase.NEW
         self.round = 0
         self.standings = {agent: Standing() for agent in self.agents}
         self._matchmaker = matchmaker
         self._rounds = rounds
-        self._patience = deadline
+        self._patience = deadline if isinstance(deadline, Patience) else Fixed(deadline)
+        self._began = 0.0
         self._log_candidates = log_candidates
         self._deadline = math.inf
         self._profiles: dict[str, Profile] = {}
@@ -157,6 +161,7 @@ class Coordinator:
             raise PeerError(f"agent {sender!r} reported its profile of round {self.round} twice")
         checked = Profile.from_dict(profile.to_dict())
         self._profiles[sender] = checked
+        self._patience.note(self.phase.value, now - self._began)
         recorded = Record("profile", checked.to_dict())
         return [recorded, *(self._match(now) if len(self._profiles) == len(self.agents) else [])]
 
@@ -185,6 +190,7 @@ class Coordinator:
         _check_outcome(sender, outcome)
         del self._open[match.match_id]
         self._outcomes[match.match_id] = outcome
+        self._patience.note(self.phase.value, now - self._began)
         teacher, student = self.standings[match.teacher], self.standings[match.student]
         self.standings[match.teacher] = replace(teacher, taught=teacher.taught + 1)
         self.standings[match.student] = replace(student, studied=student.studied + 1)
@@ -222,13 +228,20 @@ class Coordinator:
         if self.phase not in (Phase.NEW, Phase.BETWEEN, Phase.FINISHED):
             raise ValueError(f"the coordinator's state is saved between rounds, not in phase {self.phase.value} of round {self.round}")
         standings = {agent: asdict(standing) for agent, standing in self.standings.items()}
-        return {"phase": self.phase.value, "round": self.round, "standings": standings, "matchmaker": self._matchmaker.state()}
+        return {
+            "phase": self.phase.value,
+            "round": self.round,
+            "standings": standings,
+            "patience": self._patience.state(),
+            "matchmaker": self._matchmaker.state(),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`. A new coordinator that is restored behaves like the one that was saved."""
         self.phase = Phase(state["phase"])
         self.round = state["round"]
         self.standings = {agent: Standing(**fields) for agent, fields in state["standings"].items()}
+        self._patience.restore(state["patience"])
         self._matchmaker.restore(state["matchmaker"])
 
     # --- checks and small parts
@@ -256,7 +269,8 @@ class Coordinator:
             raise ConfigurationError(f"matchmaker {type(self._matchmaker).__name__}: two matches of round {self.round} share an id")
 
     def _wait(self, now: float) -> WakeAt:
-        self._deadline = now + self._patience
+        self._began = now
+        self._deadline = now + self._patience.seconds(self.phase.value)
         return WakeAt(self._deadline)
 
     def _fault(self, agent: str, what: str) -> Record:

@@ -19,6 +19,7 @@ from knexa.matching.terms import terms_of
 from knexa.participant.contract import Stage
 from knexa.protocol.agent import Agent
 from knexa.protocol.coordinator import Coordinator, Phase
+from knexa.protocol.patience import patience
 from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, sync, write_checkpoint
 from knexa.simulation.duration import Duration
 from knexa.simulation.engine import Cost, Engine, Job, Pending
@@ -112,7 +113,7 @@ class Run:
             config.matching, config.reward, config.rounds, config.seed, trial=oracle, organisations=organisations(config), terms=terms
         )
         deadline = config.transport.deadline_s
-        coordinator = Coordinator(names, matchmaker, config.rounds, deadline, log_candidates=config.matching.log_candidates)
+        coordinator = Coordinator(names, matchmaker, config.rounds, patience(config), log_candidates=config.matching.log_candidates)
         transfer_set: str = self._engine.submit(Job("transfer_set", "transfer-set", "", self.round, ())).result()
         shared: dict[str, Any] = {"transfer_set": transfer_set, "budget": config.distillation.prompts, "patience": deadline * PATIENCE}
         agents = {name: Agent(name, names, terms=terms[name], **shared) for name in names}

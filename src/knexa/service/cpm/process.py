@@ -19,6 +19,7 @@ from knexa.events import EVENTS_FILE, SCHEMA_VERSION, TIMINGS_FILE, EventLog
 from knexa.matching.matchmakers import build_matchmaker
 from knexa.matching.terms import terms_of
 from knexa.protocol.coordinator import Coordinator, Phase
+from knexa.protocol.patience import patience
 from knexa.service.cpm.conductor import Conductor
 from knexa.service.cpm.journal import Journal
 from knexa.service.cpm.server import CpmService, TicketTerms
@@ -115,7 +116,7 @@ class _Process:
         )
         names = [agent.name for agent in config.agents]
         coordinator = Coordinator(
-            names, matchmaker, config.rounds, config.transport.deadline_s, log_candidates=config.matching.log_candidates
+            names, matchmaker, config.rounds, patience(config), log_candidates=config.matching.log_candidates
         )  # fmt: skip
         header = {
             "schema": SCHEMA_VERSION,

@@ -117,6 +117,23 @@ def audit(
     show_audit(folder, as_json=as_json, everything=everything)
 
 
+@app.command(epilog="Example:  \n\nknexa doctor federation.toml --identity clinic-1 --cpm cpm.example:7430 --operator hospital-a")
+def doctor(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the federation.toml that all participants hold")],
+    identity: Annotated[Path, typer.Option(metavar="DIR", help="folder of this participant's key and certificate")],
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="where it is to be called")] = "0.0.0.0:7440",
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="where it is to keep its state")] = Path("agent"),
+    cpm: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="the coordinator; without it, it is not called")] = None,
+    operator: Annotated[str | None, typer.Option(metavar="ORGANISATION", help="who runs the coordinator")] = None,
+    workplace: Annotated[str | None, typer.Option(hidden=True)] = None,
+    as_json: Json = False,
+) -> None:
+    """Find what would keep this machine from taking part: certificate, trust, port, disk, sandbox, model, coordinator."""
+    from knexa.cli.federation import show_doctor
+
+    show_doctor(file, identity, listen, folder, cpm, operator, workplace, as_json=as_json)
+
+
 @cpm.command(epilog="Example:  \n\nknexa cpm serve federation.toml --identity cpm --listen 0.0.0.0:7430 --out runs/trial")
 def serve(
     file: Annotated[str, typer.Argument(metavar="FILE", help="the federation.toml that all participants hold")],

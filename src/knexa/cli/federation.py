@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 
 from rich.console import Console
+from rich.markup import escape
 
 from knexa.config import load_config
 from knexa.errors import ConfigurationError, Interrupted, KnexaError
@@ -41,6 +42,26 @@ def join_federation(
         plan = AgentPlan(load_config(file), folder, identity, cpm, operator, listen, reached_at, workplace)
     join(plan, say)
     say(f"the federation is over; the adapter is in {folder / 'adapter'}")
+
+
+def show_doctor(
+    file: str, identity: Path, listen: str, folder: Path, cpm: str | None, operator: str | None, workplace: str | None, *, as_json: bool
+) -> None:
+    """Raises KnexaError if a check failed."""
+    from knexa.service.doctor import Patient, examine
+
+    patient = Patient(load_config(file), identity, folder, listen, cpm, operator)
+    findings = []
+    console = Console()
+    for finding in examine(patient if workplace is None else replace(patient, workplace=workplace)):
+        findings.append(finding)
+        if not as_json:
+            sign = "[green]fine[/green]" if finding.fine else "[red]NOT FINE[/red]"
+            console.print(f"{finding.check}: {sign}, {escape(finding.what)}", highlight=False, soft_wrap=True)
+    if as_json:
+        print(json.dumps({"checks": [asdict(finding) for finding in findings], "fine": all(finding.fine for finding in findings)}))
+    if bad := [finding.check for finding in findings if not finding.fine]:
+        raise KnexaError(f"not ready: {', '.join(bad)}; what to do stands with each")
 
 
 @dataclass(frozen=True, slots=True)

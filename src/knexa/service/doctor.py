@@ -1,0 +1,207 @@
+"""``knexa doctor``: what would keep this machine from taking part, found before it does, each with what to do.
+
+Every check does what the agent will do later: it reads the credentials, listens at the port, calls the coordinator through TLS, runs a
+program in the sandbox, loads the model. None of them changes anything, here or at the coordinator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from knexa.config import FederationConfig, organisations
+from knexa.errors import ConfigurationError, CredentialsError, KnexaError, PeerError
+from knexa.evaluation.sandbox import Sandbox
+from knexa.participant.contract import load_workplace
+from knexa.service.identity import CPM, Credentials, Identity
+from knexa.service.identity.credentials import CERTIFICATE, KEY
+from knexa.service.identity.grant import Address
+from knexa.service.identity.trust import utc_now
+from knexa.service.settings import settings_hash
+from knexa.service.wire.endpoints import channel
+
+#: Free space that an agent wants for its model's states, in bytes.
+LEAST_FREE = 256 * 2**20
+CALL_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``what``: what was found; where ``fine`` is false also what to do. ``seconds``: how long the check took."""
+
+    check: str
+    fine: bool
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined. ``cpm`` and ``operator``: the coordinator's HOST:PORT and who runs it; None skips the calls to it."""
+
+    config: FederationConfig
+    identity: Path
+    folder: Path
+    listen: str
+    cpm: str | None
+    operator: str | None
+    workplace: str = "knexa.participant.workplace:LearningWorkplace"
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """All checks, the quick ones first; one that fails does not keep the others from being made."""
+    checks: dict[str, Callable[[Patient], str]] = {
+        "certificate": _certificate,
+        "participants": _participants,
+        "port": _port,
+        "disk": _disk,
+        "sandbox": _sandbox,
+        "settings": _settings,
+        "data and model": _model,
+    }
+    if patient.cpm is not None:
+        checks |= {"coordinator": _coordinator}
+    for name, check in checks.items():
+        began = time.perf_counter()
+        try:
+            what, fine = check(patient), True
+        except (KnexaError, OSError) as error:
+            what, fine = str(error), False
+        yield Finding(name, fine, what, time.perf_counter() - began)
+
+
+def _certificate(patient: Patient) -> str:
+    credentials = Credentials(patient.identity)
+    now = utc_now()
+    credentials.require_valid(now)
+    hours = (credentials.expires() - now).total_seconds() / 3600
+    due = "; it should have been renewed: let `knexa provision renew` run" if credentials.due(now) else ""
+    return f"{credentials.identity}, good for another {hours:.1f} hours{due}"
+
+
+def _participants(patient: Patient) -> str:
+    """Everybody's organisation is trusted, and this identity is one of the agents."""
+    credentials, run_by = Credentials(patient.identity), organisations(patient.config)
+    known = set(credentials.trust.organisations())
+    if credentials.identity.name != CPM and run_by.get(credentials.identity.name) != credentials.identity.organisation:
+        raise ConfigurationError(
+            f"{credentials.identity} is no agent of this federation.toml; its agents are "
+            f"{', '.join(f'{organisation}/{agent}' for agent, organisation in run_by.items())}"
+        )
+    wanted = set(run_by.values()) | ({patient.operator} if patient.operator else set())
+    if missing := sorted(wanted - known):
+        raise CredentialsError(
+            f"no root of {', '.join(missing)} is trusted here; get it from them, run `knexa provision trust ROOT.pem` at your authority, "
+            "then renew"
+        )
+    return f"{len(run_by)} agents of {len(set(run_by.values()))} organisations, all of which are trusted"
+
+
+def _port(patient: Patient) -> str:
+    address = Address.parse(patient.listen, "--listen")
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        with socket.create_server((address.host, address.port), family=family) as one:
+            return f"{address.host}:{one.getsockname()[1]} can be listened at; whether peers reach it, ask one of them"
+    except OSError as error:
+        raise ConfigurationError(f"{address}: cannot be listened at ({error.strerror}); choose another --listen HOST:PORT") from error
+
+
+def _disk(patient: Patient) -> str:
+    existing = next(parent for parent in (patient.folder.absolute(), *patient.folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if free < LEAST_FREE:
+        raise ConfigurationError(f"{existing}: {free / 2**20:.0f} MB are free, {LEAST_FREE / 2**20:.0f} are wanted; make room")
+    return f"{free / 2**30:.1f} GB are free at {existing}"
+
+
+def _sandbox(patient: Patient) -> str:
+    about = patient.config.sandbox
+    with Sandbox(about.backend, about.timeout_s, about.memory_mb, workers=1) as sandbox:
+        return f"{sandbox.backend}, passed its self-test"
+
+
+def _settings(patient: Patient) -> str:
+    return f"{settings_hash(patient.config)[:16]}; must be the same for all participants"
+
+
+def _model(patient: Patient) -> str:
+    """Loads what the agent will work with; a coordinator has no model."""
+    name = Credentials(patient.identity).identity.name
+    if name == CPM:
+        return "a coordinator needs none"
+    place = load_workplace(patient.workplace, patient.config)
+    try:
+        size = len(place.start(name))
+        return f"model loaded ({size / 1024:.0f} kB of state), transfer set {place.transfer_set()[:16]}"
+    finally:
+        place.close()
+
+
+def _coordinator(patient: Patient) -> str:
+    """Reachable, who it should be, and letting this agent in: each step by itself, so that the first that fails is named."""
+    assert patient.cpm is not None
+    if patient.operator is None:
+        raise ConfigurationError("--operator: say which organisation runs the coordinator at --cpm")
+    address = Address.parse(patient.cpm, "--cpm")
+    try:
+        socket.create_connection((address.host, address.port), CALL_S).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{address}: nobody answers ({error}); is `knexa cpm serve` running there, and does a firewall let you through?"
+        ) from error
+    expected = Identity(patient.operator, CPM)
+    return asyncio.run(_called(str(address), expected, Credentials(patient.identity)))
+
+
+async def _called(address: str, expected: Identity, credentials: Credentials) -> str:
+    async with channel(address, expected, credentials) as line:
+        try:
+            await asyncio.wait_for(line.channel_ready(), CALL_S)
+        except TimeoutError:
+            raise PeerError(_why_not(address, expected, credentials)) from None
+        try:
+            # There is no such method: an answer to it has come through both sides' checks of certificates and changes nothing.
+            nothing: Any = line.unary_unary("/knexa.v1.Cpm/Nothing")
+            await nothing(b"", timeout=CALL_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                raise PeerError(
+                    f"{expected} at {address} does not let {credentials.identity} in ({error.details()}); has its operator trusted "
+                    f"the root of {credentials.identity.organisation}?"
+                ) from error
+    return f"{expected} answers at {address}, and lets {credentials.identity} in"
+
+
+def _why_not(address: str, expected: Identity, credentials: Credentials) -> str:
+    """gRPC does not say why a handshake failed; plain TLS does, its own side at once and the other's with the first byte."""
+    host, _, port = address.rpartition(":")
+    context = ssl.create_default_context(cadata=credentials.trust.root_pem(expected.organisation).decode())
+    context.load_cert_chain(credentials.folder / CERTIFICATE, credentials.folder / KEY)
+    refused = (
+        f"{expected} at {address} does not let {credentials.identity} in; has its operator trusted the root of "
+        f"{credentials.identity.organisation}, and is this certificate not revoked?"
+    )
+    shown = False
+    try:
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), CALL_S) as plain,
+            context.wrap_socket(plain, server_hostname=expected.dns) as secure,
+        ):
+            shown = True
+            if not secure.recv(1):
+                return refused  # hung up as soon as it had seen the certificate
+    except ssl.SSLCertVerificationError as error:
+        return f"{address} is not {expected} ({error.verify_message}); ask its operator for address and organisation, compare the clocks"
+    except (OSError, ssl.SSLError) as error:
+        return refused if shown else f"{address} speaks no TLS that fits ({error}); is it the port of `knexa cpm serve`?"
+    return f"{address} answers, but not as the coordinator; is it the port of `knexa cpm serve`?"

@@ -1,0 +1,112 @@
+"""The doctor: a machine that is ready is told so, and whatever is missing is named with what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from local_federation import WORKPLACE, small
+
+from knexa.service.doctor import Finding, Patient, examine
+from knexa.service.identity import CPM, Authority, Credentials
+from knexa.service.identity.trust import utc_now
+from knexa.service.local import OPERATOR, provision
+from knexa.service.wire.endpoints import CPM_SERVICE, Server
+
+
+@pytest.fixture
+def identities(tmp_path: Path) -> dict[str, Path]:
+    return provision(small(), tmp_path / "identities")
+
+
+@pytest.fixture
+def patient(identities: dict[str, Path], tmp_path: Path) -> Patient:
+    return Patient(small(), identities["agent-1"], tmp_path / "state", "127.0.0.1:0", None, None, WORKPLACE)
+
+
+@pytest.fixture
+def coordinator(identities: dict[str, Path]) -> Iterator[str]:
+    """The address of a port that lets in whom the coordinator trusts."""
+    ready, over = Event(), Event()
+    address: list[str] = []
+
+    async def serve() -> None:
+        server = Server(Credentials(identities[CPM]), utc_now, lambda line: None)
+        server.serve(CPM_SERVICE, {})
+        address.append(f"127.0.0.1:{await server.listen('127.0.0.1:0')}")
+        ready.set()
+        await asyncio.to_thread(over.wait)
+        await server.stop(0.0)
+
+    thread = Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(10)
+    yield address[0]
+    over.set()
+    thread.join()
+
+
+def found(patient: Patient) -> dict[str, Finding]:
+    return {finding.check: finding for finding in examine(patient)}
+
+
+def test_a_machine_that_is_ready_is_told_so(patient: Patient, coordinator: str) -> None:
+    """All checks, the call to the coordinator through both sides' certificates included."""
+    findings = found(replace(patient, cpm=coordinator, operator=OPERATOR))
+    assert [name for name, one in findings.items() if not one.fine] == []
+    assert "lets knexa://agent-1/agent-1 in" in findings["coordinator"].what
+    assert list(patient.folder.parent.glob("state")) == []
+
+
+def test_a_port_that_is_taken_is_named(patient: Patient) -> None:
+    """With the address, and all other checks are still made."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        findings = found(replace(patient, listen=f"127.0.0.1:{port}"))
+    assert not findings["port"].fine
+    assert str(port) in findings["port"].what
+    assert [name for name, one in findings.items() if not one.fine] == ["port"]
+
+
+def test_an_organisation_that_is_not_trusted_is_named(patient: Patient) -> None:
+    """By its name, with the command that mends it."""
+    Credentials(patient.identity).trust.dismiss("agent-3")
+    findings = found(patient)
+    assert "agent-3" in findings["participants"].what
+    assert "knexa provision trust" in findings["participants"].what
+
+
+def test_nobody_at_the_address_is_told_from_somebody_else(patient: Patient, coordinator: str, identities: dict[str, Path]) -> None:
+    """A closed port, a port of something else, and another coordinator than the expected one, are three things."""
+    nobody = found(replace(patient, cpm="127.0.0.1:1", operator=OPERATOR))["coordinator"]
+    assert "nobody answers" in nobody.what
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        other = found(replace(patient, cpm=f"127.0.0.1:{silent.getsockname()[1]}", operator=OPERATOR))["coordinator"]
+    assert "is it the port of `knexa cpm serve`" in other.what
+    wrong = found(replace(patient, cpm=coordinator, operator="agent-2"))["coordinator"]
+    assert "is not knexa://agent-2/cpm" in wrong.what
+    assert not any(one.fine for one in (nobody, other, wrong))
+
+
+def test_a_coordinator_that_does_not_trust_us_is_told(patient: Patient, coordinator: str, identities: dict[str, Path]) -> None:
+    """TLS fails on its side; the sentence says whom to ask for what."""
+    Credentials(identities[CPM]).trust.dismiss("agent-1")
+    finding = found(replace(patient, cpm=coordinator, operator=OPERATOR))["coordinator"]
+    assert not finding.fine
+    assert "agent-1" in finding.what
+
+
+def test_somebody_elses_certificate_is_no_participant(patient: Patient, tmp_path: Path) -> None:
+    """An identity that agents[] does not name cannot join, and is told so before it tries."""
+    authority = Authority.open(tmp_path / "identities" / "ca-agent-1")
+    from knexa.service.identity.agent_folder import AgentFolder
+
+    folder = AgentFolder.create(tmp_path / "other", authority.member("visitor"))
+    folder.install(authority.grant(authority.issue(folder.request(), "visitor", utc_now(), folder=folder.path)), utc_now())
+    finding = found(replace(patient, identity=folder.path))["participants"]
+    assert "knexa://agent-1/visitor is no agent" in finding.what

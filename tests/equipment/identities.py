@@ -47,10 +47,16 @@ def acquainted(*authorities: Authority, now: datetime = NOW) -> None:
 
 @contextmanager
 def answering(
-    authority: Authority, invitation: Invitation | None = None, clock: Callable[[], datetime] = utc_now, notes: list[str] | None = None
+    authority: Authority,
+    invitation: Invitation | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    notes: list[str] | None = None,
+    issuing: Issuing | None = None,
 ) -> Iterator[Address]:
     """The authority's listener on a free port of this machine; a fault of it fails the test."""
-    listener = Listener(Issuing(authority, invitation), Address("127.0.0.1", 0), clock, (notes if notes is not None else []).append)
+    listener = Listener(
+        issuing or Issuing(authority, invitation), Address("127.0.0.1", 0), clock, (notes if notes is not None else []).append
+    )
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(listener.run, stop.is_set)

@@ -182,6 +182,13 @@ def test_processes_that_issue_at_once_lose_nothing(hospital: Authority) -> None:
     assert {entry.name for entry in hospital.living(NOW)} == {f"{name}-{number}" for name in ("left", "right") for number in range(20)}
 
 
+def test_nothing_is_issued_beyond_the_end_of_the_root(hospital: Authority) -> None:
+    """The sentence says when it ends; peers would refuse the certificate anyway."""
+    with pytest.raises(CredentialsError, match=r"root\.pem: ends at 2037-02-28; begin a new authority"):
+        hospital.issue(request(), "clinic-1", hospital.root.not_valid_after_utc - timedelta(hours=1))
+    assert hospital.living(NOW) == []
+
+
 def test_the_authoritys_own_name_is_not_given_away(hospital: Authority) -> None:
     """Whoever had it could answer agents in the authority's place."""
     with pytest.raises(ConfigurationError, match="'issuer'; allowed: any other"):

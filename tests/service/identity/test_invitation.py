@@ -7,12 +7,13 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -27,6 +28,7 @@ from knexa.service.identity.authority import ROOT_KEY
 from knexa.service.identity.certificates import root_certificate
 from knexa.service.identity.grant import Address
 from knexa.service.identity.invitation import ENTROPY, TRIES, Code, Invitation
+from knexa.service.identity.issuing import Issuing
 from knexa.service.identity.joining import join
 from knexa.service.identity.keys import load_key, signing_request
 from knexa.service.identity.trust import utc_now
@@ -179,11 +181,17 @@ def test_another_authority_never_sees_the_code(organisation: Authority, tmp_path
     assert list((tmp_path / "agent").glob("identity.pem")) == []
 
 
-def test_somebody_in_between_with_the_true_root_never_sees_the_code(organisation: Authority, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("thief", "sentence"), [("hospital-a", "not the issuer of hospital-a. The code"), ("hospital-b", "of hospital-b beside")]
+)
+def test_somebody_in_between_with_the_true_root_never_sees_the_code(
+    thief: str, sentence: str, organisation: Authority, tmp_path: Path
+) -> None:
     """Relaying the true root is no use to whoever does not hold the issuer's key: TLS shows that, and the newcomer leaves."""
     code, invitation = invited(organisation)
-    agent = member(organisation, tmp_path / "thief", "clinic-7", utc_now())
-    refused = pytest.raises(PeerError, match=r"not the issuer of hospital-a\. The code was not shown to it")
+    whose = organisation if thief == "hospital-a" else Authority.create(tmp_path / "theirs", thief, utc_now())
+    agent = member(whose, tmp_path / "thief", "clinic-7", utc_now())
+    refused = pytest.raises(PeerError, match=re.escape(sentence))
     with answering(organisation, invitation) as address, relayed(address, agent) as (between, heard), refused:
         join(between, code, tmp_path / "agent", utc_now())
     assert b'"ask":"root"' in bytes(heard)
@@ -287,6 +295,19 @@ def test_a_revoked_key_joins_by_no_code(organisation: Authority, tmp_path: Path)
         with pytest.raises(PeerError, match="this key was revoked"):
             join(address, code, tmp_path / "stolen", utc_now())
         assert join(address, code, tmp_path / "new", utc_now()).name == "clinic-1"
+
+
+def test_an_authority_that_answers_without_a_certificate_is_at_fault(organisation: Authority, tmp_path: Path) -> None:
+    """Said so, and nothing is installed."""
+
+    class Stingy(Issuing):
+        def answer(self, message: Mapping[str, Any], shown: bytes | None, now: datetime) -> tuple[dict[str, Any], str]:
+            return super().answer(message, shown, now) if message["ask"] == "root" else (self.authority.grant(None).to_json(), "")
+
+    code, _ = invited(organisation)
+    with answering(organisation, issuing=Stingy(organisation)) as address, pytest.raises(PeerError, match="answered without a certificate"):
+        join(address, code, tmp_path / "agent", utc_now())
+    assert not (tmp_path / "agent" / "trust").exists()
 
 
 def test_nobody_joins_where_nobody_is_invited(organisation: Authority, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from identities import NOW, acquainted, answering, files, member, pem
 from knexa.errors import CredentialsError, PeerError
 from knexa.service.identity import Authority, Credentials, renew_at_issuer, renew_reachable
 from knexa.service.identity.grant import Address, Addresses
+from knexa.service.identity.issuing import Issuing
 from knexa.service.identity.trust import utc_now
 from knexa.service.identity.wire import dialled, member_context
 
@@ -187,6 +188,14 @@ def test_the_issuers_own_certificate_is_renewed_while_it_answers(organisation: A
             renew_at_issuer(tmp_path / "clinic-1", utc_now(), address)
             shown.append(Credentials(organisation.folder / "issuer").certificate.serial_number)
     assert shown[0] != shown[1] == shown[2]
+
+
+def test_each_authority_renews_its_own(hospital: Authority, clinic: Authority, tmp_path: Path) -> None:
+    """An agent of another organisation, though trusted, is sent home; TLS would not even let it in."""
+    acquainted(hospital, clinic)
+    theirs = pem(member(clinic, tmp_path / "clinic-1", "clinic-1").certificate)
+    with pytest.raises(PeerError, match="knexa://hospital-b/clinic-1 renews at hospital-b, not here"):
+        Issuing(hospital).answer({"ask": "renew"}, theirs, NOW)
 
 
 def test_an_issuer_whose_key_was_revoked_gets_a_new_one(organisation: Authority, tmp_path: Path) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from identities import NOW, acquainted, files, member, pem
 
 from knexa.errors import CredentialsError, KnexaError, PeerError
 from knexa.service.identity import Authority, TrustStore, renew_reachable
+from knexa.service.identity.authority import ROOT_KEY
 from knexa.service.identity.certificates import revocation_list
+from knexa.service.identity.keys import load_key
 from knexa.service.identity.trust import fingerprint
 
 
@@ -92,6 +99,57 @@ def test_a_root_is_admitted_for_the_organisation_that_it_names(hospital: Authori
     assert files(store.folder) == before
     assert store.organisations() == ("hospital-a",)
     assert store.roots_pem() == pem(hospital.root)
+
+
+@dataclass(frozen=True)
+class RootRecipe:
+    """A self-signed root of hospital-c; a test changes one thing."""
+
+    organisations: tuple[str, ...] = ("hospital-c",)
+    ca: bool = True
+    crl_sign: bool = True
+    begins: timedelta = timedelta(hours=-1)
+    ends: timedelta = timedelta(days=3652)
+
+    def made(self) -> bytes:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in self.organisations])
+        usage = x509.KeyUsage(False, False, False, False, False, self.ca, self.crl_sign, False, False)
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        builder = builder.serial_number(1).not_valid_before(NOW + self.begins).not_valid_after(NOW + self.ends)
+        builder = builder.add_extension(x509.BasicConstraints(self.ca, 0 if self.ca else None), critical=True)
+        return pem(builder.add_extension(usage, critical=True).sign(key, hashes.SHA256()))
+
+
+WRONG_ROOTS = {
+    "no authority": (RootRecipe(ca=False), "the root of hospital-c may not sign certificates and lists"),
+    "cannot revoke": (RootRecipe(crl_sign=False), "the root of hospital-c may not sign certificates and lists"),
+    "names nobody": (RootRecipe(organisations=()), "the issuer's name holds 0 organisations"),
+    "names two": (RootRecipe(organisations=("hospital-c", "hospital-a")), "the issuer's name holds 2 organisations"),
+    "no name of ours": (RootRecipe(organisations=("Hospital C",)), "is no identity"),
+    "ended": (RootRecipe(begins=timedelta(days=-9), ends=timedelta(days=-1)), "is valid from 2027-02-20 to 2027-02-28, not now"),
+    "of tomorrow": (RootRecipe(begins=timedelta(days=1)), "is valid from 2027-03-02 to"),
+}
+
+
+@pytest.mark.parametrize(("recipe", "sentence"), WRONG_ROOTS.values(), ids=WRONG_ROOTS)
+def test_what_is_no_root_is_not_admitted(recipe: RootRecipe, sentence: str, tmp_path: Path) -> None:
+    """The right one is, so that these are refused for what is wrong with them."""
+    store = TrustStore.create(tmp_path / "store")
+    with pytest.raises(PeerError) as refused:
+        store.admit(recipe.made(), "hospital-c", NOW)
+    assert sentence in str(refused.value)
+    assert store.organisations() == ()
+    store.admit(RootRecipe().made(), "hospital-c", NOW)
+    assert store.organisations() == ("hospital-c",)
+
+
+def test_a_list_without_a_number_is_refused(hospital: Authority) -> None:
+    """Nobody could tell whether it is the newest."""
+    key = load_key(hospital.folder / ROOT_KEY)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(hospital.root.subject).last_update(NOW).next_update(NOW)
+    with pytest.raises(PeerError, match="has no number"):
+        hospital.trust.admit_list(pem(builder.sign(key, hashes.SHA256())))
 
 
 def test_who_is_dismissed_is_trusted_no_longer_and_may_come_back_with_a_new_root(

@@ -14,7 +14,8 @@ from knexa.errors import ConfigurationError, Interrupted
 from knexa.study.gains import gains, share_of_headroom
 from knexa.study.methods import METHODS
 from knexa.study.statistics import mean_interval
-from knexa.study.synthetic import Cell, StudyRow, finished, grid, run_cell, run_study
+from knexa.study.study_rows import StudyRow
+from knexa.study.synthetic import Cell, finished, grid, run_cell, run_study
 from knexa.study.trajectory import Trajectory, simulate
 from knexa.study.worlds.additive import AdditiveWorld
 from knexa.study.worlds.compatibility import CompatibilityWorld

@@ -20,7 +20,8 @@ from knexa.field_rules import nearest
 from knexa.study.gains import Gain, Place
 from knexa.study.methods import METHODS
 from knexa.study.study_report import HEADINGS, study_cells, title, write_study
-from knexa.study.synthetic import Cell, StudyRow, finished, grid, run_study
+from knexa.study.study_rows import StudyRow
+from knexa.study.synthetic import Cell, finished, grid, run_study
 from knexa.study.worlds import WORLDS
 from knexa.study.worlds.world import Heterogeneity
 

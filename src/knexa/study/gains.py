@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from knexa.study.statistics import Interval, mean_interval
-from knexa.study.synthetic import CEILING, FLOOR, StudyRow
+from knexa.study.study_rows import StudyRow
+from knexa.study.synthetic import CEILING, FLOOR
 
 #: A cell of the grid: world, heterogeneity, agents.
 Place = tuple[str, str, int]

@@ -11,7 +11,7 @@ from knexa.study.figures import study_figures
 from knexa.study.gains import Gain, Place, gains
 from knexa.study.rows import machine_name, source_commit
 from knexa.study.statistics import Interval
-from knexa.study.synthetic import StudyRow, write_study_rows
+from knexa.study.study_rows import StudyRow, write_study_rows
 
 HEADINGS = ("method", "score", "gain %", "share of headroom", "√JS of pairs", "regret ~ t^p", "suspects teach", "rounds/s")
 

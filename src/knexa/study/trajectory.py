@@ -48,6 +48,13 @@ class Trajectory:
         return float(np.mean(self.worth if np.isnan(self.welfare).all() else self.welfare))
 
     @property
+    def running_score(self) -> Array:
+        """:attr:`score` of the rounds so far, [rounds]."""
+        earned = self.worth if np.isnan(self.welfare).all() else self.welfare
+        means: Array = np.cumsum(earned) / np.arange(1, len(earned) + 1)
+        return means
+
+    @property
     def regret(self) -> Array:
         """Cumulative regret [rounds] against the noiseless oracle in the states that the run was in."""
         return np.cumsum(self.best - self.worth)

@@ -18,7 +18,8 @@ class StudyRow:
     ``regret``: at the end, against a noiseless oracle in the same states. ``exponent``: p of regret ~ t^p over the second half.
     ``difference``: mean √JS of the chosen pairs. ``suspects_teaching``: how often the world's poor teachers or liars taught, over
     their share of the agents; NaN where there are none. ``decisions_per_second``: rounds of matching and learning.
-    ``curve``: cumulative regret at 20 rounds spread evenly; ``pace``: the score so far at the same rounds.
+    ``curve``: cumulative regret at 20 rounds spread evenly; ``pace``: the score so far at the same rounds,
+    empty in rows of transfer and release-a that were measured before there was one.
     ``commit`` and ``machine``: what was run, and where.
     """
 

@@ -47,13 +47,15 @@ _WORDS = ("world", "heterogeneity", "method", "commit", "machine")
 
 
 def write_study_rows(rows: Sequence[StudyRow], path: Path) -> None:
-    """One line a row, a curve as numbers with blanks between."""
+    """One line a row, a curve as numbers with blanks between. Whoever is stopped while writing leaves the earlier file whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    draft = path.with_name(f"{path.name}.part")
+    with draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=[one.name for one in fields(StudyRow)])
         writer.writeheader()
         for row in rows:
             writer.writerow({**asdict(row), **{name: " ".join(f"{value:.6g}" for value in getattr(row, name)) for name in _CURVES}})
+    draft.replace(path)
 
 
 def read_study_rows(path: Path) -> list[StudyRow]:

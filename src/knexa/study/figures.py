@@ -58,7 +58,7 @@ def study_figures(gains: Sequence[Gain], rounds: int, kinds: Sequence[str] = ())
     styles = {method: f"s{place % COLOURS}" for place, method in enumerate(methods)} | {FLOOR: "floor", CEILING: "ceiling"}
     drawn: dict[str, Figure] = {}
     for world, mix in dict.fromkeys(one.place[:2] for one in gains):
-        here = [one for one in gains if one.place[:2] == (world, mix)]
+        here = sorted((one for one in gains if one.place[:2] == (world, mix)), key=lambda one: one.method == CEILING)
         place = _Place(f"{world}, {mix} heterogeneity", here, styles, rounds)
         drawn |= {f"{world}-{mix}-{kind}": FIGURES[kind](place) for kind in kinds or FIGURES}
     return drawn
@@ -90,8 +90,9 @@ def _speed(place: _Place) -> Figure:
 
 
 def _convergence(place: _Place) -> Figure:
-    """Curve 1: the score of the rounds so far."""
-    return _over_rounds(f"score so far, {place.title}", place, place.gains, lambda one: one.pace, "score of the rounds so far", zero=False)
+    """Curve 1: the score of the rounds so far. Without methods of whom a row lacks it."""
+    known = [one for one in place.gains if one.pace]
+    return _over_rounds(f"score so far, {place.title}", place, known, lambda one: one.pace, "score of the rounds so far", zero=False)
 
 
 def _regret(place: _Place) -> Figure:

@@ -135,9 +135,10 @@ def _row(cell: Cell, trajectory: Trajectory, suspects: np.ndarray) -> StudyRow:
 
 
 def _spread(values: np.ndarray) -> tuple[float, ...]:
-    """One value a round, read at 20 rounds spread evenly."""
+    """One value a round, read at 20 rounds spread evenly, to the six digits that a file of rows has."""
     rounds = len(values)
-    return tuple(float(value) for value in np.interp(np.linspace(0, rounds, 21)[1:], np.arange(1, rounds + 1), values))
+    read = np.interp(np.linspace(0, rounds, 21)[1:], np.arange(1, rounds + 1), values)
+    return tuple(float(f"{value:.6g}") for value in read)
 
 
 @cache

@@ -18,8 +18,10 @@ from knexa.study.statistics import mean_interval
 from knexa.study.study_rows import StudyRow, read_study_rows, write_study_rows
 from knexa.study.synthetic import Cell, finished, grid, run_cell, run_study
 from knexa.study.trajectory import Trajectory, simulate
+from knexa.study.worlds import WORLDS
 from knexa.study.worlds.additive import AdditiveWorld
 from knexa.study.worlds.compatibility import CompatibilityWorld
+from knexa.study.worlds.release_c import ReleaseWorldC
 from knexa.study.worlds.transfer import TransferWorld
 from knexa.study.worlds.world import Heterogeneity, World
 
@@ -232,6 +234,25 @@ def test_rows_without_their_floor_are_not_drawn(tmp_path: Path) -> None:
         done = CliRunner().invoke(app, ["study", "--rows", str(tmp_path / name), "--out", str(tmp_path / "drawn")])
         assert isinstance(done.exception, ConfigurationError)
         assert said in str(done.exception)
+
+
+def test_the_release_s_bandit_learns_the_release_s_world() -> None:
+    """World C is linear in what `release` sees: within 60 rounds of 8 pairs it takes more than a third of the oracle's headroom."""
+    scores = {
+        name: np.mean([trajectory(name, ReleaseWorldC, 60, 16, seed).score for seed in range(3)])
+        for name in ("random", "release", "oracle")
+    }
+    assert (scores["release"] - scores["random"]) / (scores["oracle"] - scores["random"]) > 1 / 3
+
+
+def test_an_exact_probe_is_the_competence_and_a_sampled_one_is_not() -> None:
+    """`transfer-exact` differs from `transfer` in what profiles say, and in nothing else."""
+    exact, sampled = (WORLDS[name].build(6, "high", 1) for name in ("transfer-exact", "transfer"))
+    np.testing.assert_array_equal(exact.worth(), sampled.worth())
+    assert isinstance(exact, TransferWorld)
+    for place, name in enumerate(exact.names):
+        np.testing.assert_allclose(exact.profiles(1)[name].probe, exact.competence[place])
+        assert set(np.round(np.multiply(sampled.profiles(1)[name].probe, 5), 9)) <= set(range(6))
 
 
 @pytest.mark.parametrize("build", [AdditiveWorld, CompatibilityWorld, TransferWorld])

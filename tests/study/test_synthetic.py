@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ from knexa.errors import ConfigurationError, Interrupted
 from knexa.study.gains import gains, share_of_headroom
 from knexa.study.methods import METHODS
 from knexa.study.statistics import mean_interval
-from knexa.study.synthetic import Cell, StudyRow, finished, grid, run_cell, run_study
+from knexa.study.study_rows import StudyRow, read_study_rows, write_study_rows
+from knexa.study.synthetic import Cell, finished, grid, run_cell, run_study
 from knexa.study.trajectory import Trajectory, simulate
+from knexa.study.worlds import WORLDS
 from knexa.study.worlds.additive import AdditiveWorld
 from knexa.study.worlds.compatibility import CompatibilityWorld
+from knexa.study.worlds.release_c import ReleaseWorldC
 from knexa.study.worlds.transfer import TransferWorld
-from knexa.study.worlds.world import World
+from knexa.study.worlds.world import Heterogeneity, World
 
 
 def trajectory(method: str, build: type[World] = CompatibilityWorld, rounds: int = 20, agents: int = 8, seed: int = 0) -> Trajectory:
@@ -130,18 +134,18 @@ def test_the_command_writes_rows_figures_and_a_page(tmp_path: Path) -> None:
     with (out / "rows.csv").open(encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 2 * 2 * 3
     assert len(json.loads(done.stdout)["rows"]) == 12
-    drawn = sorted(path.name for path in (out / "figures").iterdir())
-    assert drawn == [f"compatibility-high-{what}.svg" for what in ("difference", "gain", "regret", "speed")]
-    assert all(
-        (out / "figures" / name).read_text().startswith("<svg") and "<style>" in (out / "figures" / name).read_text() for name in drawn
-    )
+    kinds = ("convergence", "difference", "gain", "regret", "scale", "speed")
+    drawn = {path.name: path.read_text(encoding="utf-8") for path in (out / "figures").iterdir()}
+    assert sorted(drawn) == sorted(f"compatibility-high-{kind}.{form}" for kind in kinds for form in ("csv", "svg"))
+    assert all(text.startswith("<svg") and "<style>" in text for name, text in drawn.items() if name.endswith(".svg"))
     page = (out / "study.html").read_text()
     assert "compatibility, high heterogeneity, 6 agents" in page
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 6
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("--worlds", "flat"), ("--agents", "1"), ("--agents", "x"), ("--methods", "best"), ("--heterogeneity", "some")]
+    ("option", "value"),
+    [("--worlds", "flat"), ("--agents", "1"), ("--agents", "x"), ("--methods", "best"), ("--heterogeneity", "some"), ("--figures", "pie")],
 )
 def test_a_wrong_option_is_named_with_what_is_allowed(option: str, value: str, tmp_path: Path) -> None:
     """One sentence; nothing is written."""
@@ -173,6 +177,92 @@ def test_a_study_that_is_stopped_keeps_the_seeds_that_all_methods_finished(tmp_p
         assert [(row["seed"], row["method"]) for row in csv.DictReader(file)] == [
             (seed, method) for seed in "01" for method in ("random", "gap", "oracle")
         ]
+
+
+def studied(out: Path, *options: str) -> Path:
+    """The folder of a small study: two sizes, two seeds."""
+    arguments = ["study", "--worlds", "additive", "--agents", "4,6", "--seeds", "0-1", "--rounds", "20", "--methods", "gap"]
+    done = CliRunner().invoke(app, [*arguments, "--workers", "1", "--out", str(out), *options])
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_drawn_again_give_the_same_figures(tmp_path: Path) -> None:
+    """What a study wrote is all that its figures need: read back, every drawing is the same byte for byte, as is every number."""
+    first, again = studied(tmp_path / "first"), tmp_path / "again"
+    done = CliRunner().invoke(app, ["study", "--rows", str(first / "rows.csv"), "--out", str(again)])
+    assert done.exit_code == 0, done.output
+    names = sorted(path.name for path in (first / "figures").iterdir())
+    assert names == sorted(path.name for path in (again / "figures").iterdir())
+    assert len(names) == 12
+    for name in names:
+        assert (again / "figures" / name).read_bytes() == (first / "figures" / name).read_bytes()
+
+
+def test_one_figure_can_be_asked_for_and_holds_every_size(tmp_path: Path) -> None:
+    """`--figures difference` writes that one alone; its table has each method and size with the mean of the rows."""
+    out = studied(tmp_path / "study", "--figures", "difference")
+    assert sorted(path.name for path in (out / "figures").iterdir()) == ["additive-high-difference.csv", "additive-high-difference.svg"]
+    rows = read_study_rows(out / "rows.csv")
+    for line in table(out / "figures" / "additive-high-difference.csv"):
+        ours = [row.difference for row in rows if (row.method, str(row.agents)) == (line["method"], line["agents"])]
+        assert len(ours) == 2
+        assert float(line["√JS of chosen pairs"]) == pytest.approx(np.mean(ours), rel=1e-5)
+
+
+def test_the_convergence_curve_ends_at_the_score(tmp_path: Path) -> None:
+    """After the last round the score so far is the score; every row says what it was measured with."""
+    rows = read_study_rows(studied(tmp_path / "study") / "rows.csv")
+    assert len(rows) == 12
+    for row in rows:
+        assert row.pace[-1] == pytest.approx(row.score, rel=1e-5)
+        assert row.commit
+        assert row.machine
+
+
+def test_rows_without_their_floor_are_not_drawn(tmp_path: Path) -> None:
+    """A gain needs random of the same seed: one sentence names what is missing; so does one for a file that holds no rows."""
+    rows = read_study_rows(studied(tmp_path / "study") / "rows.csv")
+    write_study_rows([row for row in rows if (row.method, row.seed) != ("random", 1)], tmp_path / "some.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    for name, said in (("some.csv", "seed 1 has no row of random"), ("other.csv", "its columns"), ("none.csv", "not a file")):
+        done = CliRunner().invoke(app, ["study", "--rows", str(tmp_path / name), "--out", str(tmp_path / "drawn")])
+        assert isinstance(done.exception, ConfigurationError)
+        assert said in str(done.exception)
+
+
+def test_the_release_s_bandit_learns_the_release_s_world() -> None:
+    """World C is linear in what `release` sees: within 60 rounds of 8 pairs it takes more than a third of the oracle's headroom."""
+    scores = {
+        name: np.mean([trajectory(name, ReleaseWorldC, 60, 16, seed).score for seed in range(3)])
+        for name in ("random", "release", "oracle")
+    }
+    assert (scores["release"] - scores["random"]) / (scores["oracle"] - scores["random"]) > 1 / 3
+
+
+def test_an_exact_probe_is_the_competence_and_a_sampled_one_is_not() -> None:
+    """`transfer-exact` differs from `transfer` in what profiles say, and in nothing else."""
+    exact, sampled = (WORLDS[name].build(6, "high", 1) for name in ("transfer-exact", "transfer"))
+    np.testing.assert_array_equal(exact.worth(), sampled.worth())
+    assert isinstance(exact, TransferWorld)
+    for place, name in enumerate(exact.names):
+        np.testing.assert_allclose(exact.profiles(1)[name].probe, exact.competence[place])
+        assert set(np.round(np.multiply(sampled.profiles(1)[name].probe, 5), 9)) <= set(range(6))
+
+
+@pytest.mark.parametrize("build", [AdditiveWorld, CompatibilityWorld, TransferWorld])
+def test_agents_of_low_heterogeneity_are_closer_to_each_other(build: Callable[[int, Heterogeneity, int], World]) -> None:
+    """In data by half, and in what an exchange is worth: its spread over pairs is at most two thirds of that with high heterogeneity."""
+    for seed in range(3):
+        high, low = build(24, "high", seed), build(24, "low", seed)
+        apart = ~np.eye(24, dtype=bool)
+        assert low.difference()[apart].mean() < high.difference()[apart].mean() / 2
+        assert low.worth()[apart].std() < high.worth()[apart].std() * 2 / 3
 
 
 def test_only_seeds_that_all_methods_finished_can_be_compared() -> None:

@@ -242,12 +242,17 @@ def study(
     rounds: Annotated[int, typer.Option(metavar="N", min=2, help="rounds of each trajectory")] = 100,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="processes")] = 2,
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the results; written over")] = Path("runs/study"),
+    figures: Annotated[
+        str, typer.Option(metavar="A,B,…", help="gain, scale, difference, speed, convergence, regret; all unless named")
+    ] = "",
+    rows: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="draw the rows.csv of earlier studies, and run nothing")] = None,
     as_json: Json = False,
 ) -> None:
     """The matchmakers alone, in synthetic federations: gains over random, regret, divergence, speed; rows, figures, a page."""
     from knexa.cli.study import Grid, show_study
 
-    show_study(Grid(worlds, heterogeneity, agents, methods, seeds, rounds, workers, out), as_json=as_json)
+    earlier = tuple(rows or ())
+    show_study(Grid(worlds, heterogeneity, agents, methods, seeds, rounds, workers, out, figures, earlier), as_json=as_json)
 
 
 @app.command(epilog="Example:  \n\nknexa new clinics && knexa run clinics/federation.toml")

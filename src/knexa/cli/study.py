@@ -17,10 +17,12 @@ from rich.table import Table
 from knexa.cli.compare import seed_range
 from knexa.errors import ConfigurationError, Interrupted
 from knexa.field_rules import nearest
+from knexa.study.figures import FIGURES
 from knexa.study.gains import Gain, Place
 from knexa.study.methods import METHODS
 from knexa.study.study_report import HEADINGS, study_cells, title, write_study
-from knexa.study.synthetic import Cell, StudyRow, finished, grid, run_study
+from knexa.study.study_rows import StudyRow, read_study_rows
+from knexa.study.synthetic import CEILING, FLOOR, Cell, finished, grid, run_study
 from knexa.study.worlds import WORLDS
 from knexa.study.worlds.world import Heterogeneity
 
@@ -30,7 +32,10 @@ IN_TERMINAL = ("method", "gain %", "share of headroom", "regret ~ t^p", "suspect
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The options of ``knexa study`` as the user gave them: names and numbers separated by commas."""
+    """The options of ``knexa study`` as the user gave them: names and numbers separated by commas.
+
+    ``rows``: files of earlier studies to draw in place of running one. ``figures``: empty for all.
+    """
 
     worlds: str
     heterogeneity: str
@@ -40,19 +45,14 @@ class Grid:
     rounds: int
     workers: int
     out: Path
+    figures: str = ""
+    rows: tuple[Path, ...] = ()
 
 
 def show_study(wanted: Grid, *, as_json: bool) -> None:
-    cells = grid(
-        _known("--worlds", wanted.worlds, WORLDS),
-        [cast(Heterogeneity, name) for name in _known("--heterogeneity", wanted.heterogeneity, get_args(Heterogeneity))],
-        _sizes(wanted.agents),
-        _known("--methods", wanted.methods, METHODS),
-        seed_range(wanted.seeds),
-        wanted.rounds,
-    )
-    rows = _run(cells, wanted)
-    found = write_study(rows, wanted.out)
+    kinds = _known("--figures", wanted.figures, FIGURES) if wanted.figures else []
+    rows = _measured(wanted) if wanted.rows else _run(_cells(wanted), wanted)
+    found = write_study(rows, wanted.out, kinds)
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "folder": str(wanted.out)}))
         return
@@ -64,6 +64,31 @@ def show_study(wanted: Grid, *, as_json: bool) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _cells(wanted: Grid) -> list[Cell]:
+    return grid(
+        _known("--worlds", wanted.worlds, WORLDS),
+        [cast(Heterogeneity, name) for name in _known("--heterogeneity", wanted.heterogeneity, get_args(Heterogeneity))],
+        _sizes(wanted.agents),
+        _known("--methods", wanted.methods, METHODS),
+        seed_range(wanted.seeds),
+        wanted.rounds,
+    )
+
+
+def _measured(wanted: Grid) -> list[StudyRow]:
+    """The rows of earlier studies, in their order. Raises ConfigurationError where they cannot be compared with each other."""
+    rows = [row for path in wanted.rows for row in read_study_rows(path)]
+    if len({row.rounds for row in rows}) != 1:
+        raise ConfigurationError(f"--rows: found rows of {sorted({row.rounds for row in rows})} rounds; allowed: rows of one length")
+    ends = {(row.world, row.heterogeneity, row.agents, row.seed, row.method) for row in rows if row.method in (FLOOR, CEILING)}
+    for row in rows:
+        missing = [end for end in (FLOOR, CEILING) if (row.world, row.heterogeneity, row.agents, row.seed, end) not in ends]
+        if missing:
+            where = f"{row.world}, {row.heterogeneity} heterogeneity, {row.agents} agents, seed {row.seed}"
+            raise ConfigurationError(f"--rows: {where} has no row of {missing[0]}, which gains are measured from; run it, or leave it out")
+    return rows
 
 
 def _run(cells: Sequence[Cell], wanted: Grid) -> list[StudyRow]:
@@ -80,7 +105,7 @@ def _run(cells: Sequence[Cell], wanted: Grid) -> list[StudyRow]:
         except KeyboardInterrupt:
             kept = finished(done, cells)
             if kept:
-                write_study(kept, wanted.out)
+                write_study(kept, wanted.out, _known("--figures", wanted.figures, FIGURES) if wanted.figures else [])
             what = (
                 f"{wanted.out} has the seeds that all methods finished"
                 if kept

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from knexa.errors import PeerError
 from knexa.matching.match import Outcome
@@ -121,8 +122,8 @@ class RobustScale(RewardScale):
     def _z(self, clipped: float) -> float:
         self._seen = [*self._seen[-WINDOW + 1 :], clipped]
         seen = np.array(self._seen)
-        middle = float(np.median(seen))
-        deviation = float(np.median(np.abs(seen - middle))) / _NORMAL_MAD
+        middle = _median(seen)
+        deviation = _median(np.abs(seen - middle)) / _NORMAL_MAD
         return min(max((clipped - middle) / (deviation + EPSILON), -LARGEST_Z), LARGEST_Z)
 
     def state(self) -> dict[str, Any]:
@@ -130,6 +131,12 @@ class RobustScale(RewardScale):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._seen = [float(reward) for reward in state["seen"]]
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """As :func:`numpy.median`, to the bit, without its tenths of a millisecond for masks and axes."""
+    ordered, half = np.sort(values), len(values) // 2
+    return float(ordered[half]) if len(values) % 2 else float(ordered[half - 1] + ordered[half]) / 2.0
 
 
 def reward_scale(kind: Literal["moments", "robust"], clip: float) -> RewardScale:

@@ -19,13 +19,17 @@ COLOURS = 8
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line: ``points`` in data units, ``style`` a CSS class; an empty ``name`` stays out of the legend."""
+    """One line: ``points`` in data units, ``style`` a CSS class; an empty ``name`` stays out of the legend.
+
+    ``spread``: for each point the two ends of its interval, or nothing; none for a series that has none.
+    """
 
     name: str
     points: Sequence[Point]
     style: str
     dots: bool = False
     line: bool = True
+    spread: Sequence[Sequence[float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +108,16 @@ def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis, width: fl
         places = [(x.place(a), y.place(b)) for a, b in one.points]
         if one.line and places:
             body.append(f'<polyline class="{one.style}" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in places)}"/>')
+        if one.spread:
+            ends = [[y.place(end) for end in interval] for interval in one.spread]
+            body += [_whisker(one.style, at, interval) for (at, _), interval in zip(places, ends, strict=True) if interval]
         if one.dots or len(places) == 1:
             body += [f'<circle class="{one.style}" cx="{a:.1f}" cy="{b:.1f}" r="3.5"/>' for a, b in places]
     return drawing(width, height, title, [*body, *legend([one for one in series if one.name], x.start, 12, x.end)])
+
+
+def _whisker(style: str, x: float, ends: Sequence[float]) -> str:
+    return f'<line class="{style} whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{ends[0]:.1f}" y2="{ends[1]:.1f}"/>'
 
 
 def legend(series: Sequence[Series], left: float, top: float, right: float) -> list[str]:

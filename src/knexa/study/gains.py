@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from knexa.study.statistics import Interval, mean_interval
-from knexa.study.synthetic import CEILING, FLOOR, StudyRow
+from knexa.study.study_rows import StudyRow
+from knexa.study.synthetic import CEILING, FLOOR
 
 #: A cell of the grid: world, heterogeneity, agents.
 Place = tuple[str, str, int]
@@ -21,7 +22,7 @@ class Gain:
 
     ``gain`` is taken seed by seed; ``share`` is a ratio of means over seeds, its interval by the delta method. ``difference``,
     ``exponent``, ``suspects_teaching``, ``decisions_per_second``: means over seeds (NaN where no seed has one). ``curve``: mean
-    cumulative regret.
+    cumulative regret; ``pace``: mean score so far, empty where a row lacks it.
     """
 
     place: Place
@@ -34,6 +35,7 @@ class Gain:
     suspects_teaching: float
     decisions_per_second: float
     curve: tuple[float, ...]
+    pace: tuple[float, ...]
 
 
 def gains(rows: Sequence[StudyRow]) -> list[Gain]:
@@ -59,6 +61,7 @@ def gains(rows: Sequence[StudyRow]) -> list[Gain]:
                 suspects_teaching=_mean([row.suspects_teaching for row in ours]),
                 decisions_per_second=_mean([row.decisions_per_second for row in ours]),
                 curve=tuple(np.mean([row.curve for row in ours], axis=0).tolist()),
+                pace=tuple(np.mean([row.pace for row in ours], axis=0).tolist()) if all(row.pace for row in ours) else (),
             )
         )
     return found

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from knexa.config import MatchingConfig, RewardConfig
-from knexa.matching import Match, build_matchmaker
+from knexa.matching import LinUCB, Match, build_matchmaker
+from knexa.matching.context import contexts
+from knexa.matching.history import History
+from knexa.matching.matchmakers.knexa import KnexaMatchmaker
 from knexa.matching.matchmakers.pairwise import PairwiseMatchmaker
+from knexa.study.worlds.release_a import release_bandit
+from knexa.study.worlds.release_c import RELEASE_BANDIT, ReleaseWorldC
 from knexa.study.worlds.world import World
 
 #: Eq. 3 without the price of bytes, which a synthetic exchange does not have.
@@ -25,6 +31,19 @@ def _configured(**settings: object) -> Method:
         return build_matchmaker(config, REWARD, rounds, seed, _truth(world))
 
     return build
+
+
+def _released(world: World, rounds: int, seed: int) -> PairwiseMatchmaker:
+    """The published release's matchmaker, with its constants, on its own context where the world has one, else on the paper's."""
+    beta, ridge = RELEASE_BANDIT if isinstance(world, ReleaseWorldC) else release_bandit(len(world.names))
+    config = MatchingConfig(
+        context="concat", pairing="greedy", trust=False, curriculum=False, log_candidates=False, pairs=world.limit, schedule="sqrt"
+    )
+    describe = world.describe or partial(contexts, "concat")
+    profiles = world.profiles(1)
+    width = describe([profiles[name] for name in world.names], History(), 1, rounds).shape[2]
+    bandit = LinUCB(width, ridge, beta, schedule="sqrt")
+    return KnexaMatchmaker(config, REWARD, rounds, seed, bandit=bandit, describe=describe)
 
 
 def _truth(world: World) -> Callable[[Sequence[Match]], list[float]]:
@@ -54,6 +73,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         # For worlds in which prompts are chosen: the same two with the curriculum.
         "random-curriculum": _configured(matchmaker="random", curriculum=True),
         "gap-curriculum": _configured(context="gap", curriculum=True),
+        "release": _released,
         "oracle": _configured(matchmaker="oracle"),
     }
 )

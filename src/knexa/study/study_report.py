@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from knexa.report.page import render, style_sheet
 from knexa.study.figures import study_figures
 from knexa.study.gains import Gain, Place, gains
-from knexa.study.rows import machine_name, source_commit
 from knexa.study.statistics import Interval
-from knexa.study.synthetic import StudyRow, write_study_rows
+from knexa.study.study_rows import StudyRow, write_study_rows
 
 HEADINGS = ("method", "score", "gain %", "share of headroom", "√JS of pairs", "regret ~ t^p", "suspects teach", "rounds/s")
 
 
-def write_study(rows: Sequence[StudyRow], folder: Path) -> list[Gain]:
-    """Write ``rows.csv``, ``study.md``, ``study.html`` and ``figures/*.svg`` into ``folder``; the gains they show."""
+def write_study(rows: Sequence[StudyRow], folder: Path, kinds: Sequence[str] = ()) -> list[Gain]:
+    """Write ``rows.csv``, ``study.md``, ``study.html`` and ``figures/*.svg`` and ``.csv`` into ``folder``; the gains they show.
+
+    ``kinds``: of :data:`~knexa.study.figures.FIGURES`; all where empty.
+    """
     found, rounds, seeds = gains(rows), rows[0].rounds, sorted({row.seed for row in rows})
     write_study_rows(rows, folder / "rows.csv")
-    figures = study_figures(found, rounds)
+    figures = study_figures(found, rounds, kinds)
     (folder / "figures").mkdir(exist_ok=True)
-    for name, drawing in figures.items():
-        (folder / "figures" / name).write_text(_alone(drawing), encoding="utf-8")
+    for name, figure in figures.items():
+        (folder / "figures" / f"{name}.svg").write_text(_alone(figure.svg), encoding="utf-8")
+        (folder / "figures" / f"{name}.csv").write_text(figure.as_csv(), encoding="utf-8")
     places = list(dict.fromkeys(one.place for one in found))
     page = render(
         "study.html",
-        figures,
+        {name: figure.svg for name, figure in figures.items()},
         rounds=rounds,
         seeds=len(seeds),
         places=[{"title": title(place), "lines": study_cells(found, place)} for place in places],
         headings=HEADINGS,
-        captions={name: _caption(name) for name in figures},
+        captions={name: name.replace("-", " ") for name in figures},
     )
     (folder / "study.html").write_text(page, encoding="utf-8")
-    head = f"{rounds} rounds, seeds {seeds[0]} to {seeds[-1]} ({len(seeds)}), commit {source_commit()}, {machine_name()}."
+    origin = f"commit {_all(row.commit for row in rows)}, {_all(row.machine for row in rows)}"
+    head = f"{rounds} rounds, seeds {seeds[0]} to {seeds[-1]} ({len(seeds)}), {origin}."
     (folder / "study.md").write_text("\n".join([head, *(_markdown(found, place) for place in places)]), encoding="utf-8")
     return found
 
@@ -58,13 +62,14 @@ def study_cells(found: Sequence[Gain], place: Place) -> list[list[str]]:
     ]
 
 
+def _all(values: Iterable[str]) -> str:
+    """Each once: rows of several runs can be drawn together."""
+    return ", ".join(dict.fromkeys(values))
+
+
 def title(place: Place) -> str:
     """A cell of the grid in words."""
     return f"{place[0]}, {place[1]} heterogeneity, {place[2]} agents"
-
-
-def _caption(name: str) -> str:
-    return name.removesuffix(".svg").replace("-", " ")
 
 
 def _markdown(found: Sequence[Gain], place: Place) -> str:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
 from knexa.errors import ConfigurationError
 from knexa.study.methods import METHODS
+from knexa.study.rows import machine_name, source_commit
+from knexa.study.study_rows import StudyRow
 from knexa.study.trajectory import Trajectory, simulate
 from knexa.study.worlds import WORLDS
 from knexa.study.worlds.adversaries import Altered
@@ -35,31 +36,6 @@ class Cell:
     method: str
     seed: int
     rounds: int
-
-
-@dataclass(frozen=True, slots=True)
-class StudyRow:
-    """What came of a cell. ``score``: see :attr:`~knexa.study.trajectory.Trajectory.score`.
-
-    ``regret``: at the end, against a noiseless oracle in the same states. ``exponent``: p of regret ~ t^p over the second half.
-    ``difference``: mean √JS of the chosen pairs. ``suspects_teaching``: how often the world's poor teachers or liars taught, over
-    their share of the agents; NaN where there are none. ``decisions_per_second``: rounds of matching and learning.
-    ``curve``: cumulative regret at 20 rounds spread evenly.
-    """
-
-    world: str
-    heterogeneity: str
-    agents: int
-    method: str
-    seed: int
-    rounds: int
-    score: float
-    regret: float
-    exponent: float
-    difference: float
-    suspects_teaching: float
-    decisions_per_second: float
-    curve: tuple[float, ...]
 
 
 def grid(
@@ -127,16 +103,6 @@ def finished(rows: Sequence[StudyRow], cells: Sequence[Cell]) -> list[StudyRow]:
     return [known[cell] for cell in cells if (cell.world, cell.heterogeneity, cell.agents, cell.seed) not in missing]
 
 
-def write_study_rows(rows: Sequence[StudyRow], path: Path) -> None:
-    """One line a row, the curve as numbers with blanks between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=[one.name for one in fields(StudyRow)])
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({**asdict(row), "curve": " ".join(f"{value:.6g}" for value in row.curve)})
-
-
 def _one_by_one(cells: Sequence[Cell], on_row: Callable[[StudyRow], None]) -> Iterator[StudyRow]:
     for cell in cells:
         row = run_cell(cell)
@@ -151,7 +117,7 @@ def _cell_of(row: StudyRow) -> Cell:
 def _row(cell: Cell, trajectory: Trajectory, suspects: np.ndarray) -> StudyRow:
     taught = trajectory.taught
     share = float(taught[suspects].sum() / max(taught.sum(), 1) / suspects.mean()) if suspects.any() else float("nan")
-    ends = np.linspace(0, cell.rounds, 21)[1:]
+    commit, machine = _origin()
     met = trajectory.difference[~np.isnan(trajectory.difference)]
     return StudyRow(
         **asdict(cell),
@@ -161,5 +127,21 @@ def _row(cell: Cell, trajectory: Trajectory, suspects: np.ndarray) -> StudyRow:
         difference=float(met.mean()) if len(met) else float("nan"),
         suspects_teaching=share,
         decisions_per_second=cell.rounds / trajectory.seconds,
-        curve=tuple(float(value) for value in np.interp(ends, np.arange(1, cell.rounds + 1), trajectory.regret)),
+        curve=_spread(trajectory.regret),
+        pace=_spread(trajectory.running_score),
+        commit=commit,
+        machine=machine,
     )
+
+
+def _spread(values: np.ndarray) -> tuple[float, ...]:
+    """One value a round, read at 20 rounds spread evenly, to the six digits that a file of rows has."""
+    rounds = len(values)
+    read = np.interp(np.linspace(0, rounds, 21)[1:], np.arange(1, rounds + 1), values)
+    return tuple(float(f"{value:.6g}") for value in read)
+
+
+@cache
+def _origin() -> tuple[str, str]:
+    """Commit and machine; asked once a process, since git takes longer than a small trajectory."""
+    return source_commit(), machine_name()

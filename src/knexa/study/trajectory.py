@@ -48,6 +48,13 @@ class Trajectory:
         return float(np.mean(self.worth if np.isnan(self.welfare).all() else self.welfare))
 
     @property
+    def running_score(self) -> Array:
+        """:attr:`score` of the rounds so far, [rounds]."""
+        earned = self.worth if np.isnan(self.welfare).all() else self.welfare
+        means: Array = np.cumsum(earned) / np.arange(1, len(earned) + 1)
+        return means
+
+    @property
     def regret(self) -> Array:
         """Cumulative regret [rounds] against the noiseless oracle in the states that the run was in."""
         return np.cumsum(self.best - self.worth)
@@ -68,14 +75,17 @@ def simulate(world: World, matchmaker: PairwiseMatchmaker, rounds: int, seed: in
     taught = np.zeros(len(world.names), dtype=np.int64)
     place = {name: position for position, name in enumerate(world.names)}
     apart, seconds = world.difference(), 0.0
+    valued, most = np.empty(0), 0.0
     for index in range(rounds):
         truth, profiles = world.worth(), world.profiles(index + 1)
+        if truth is not valued:  # a world of fixed worth gives the same array again, and its best is the same
+            valued, most = truth, oracle_total(truth, world.limit)
         began = time.perf_counter()
         matches = matchmaker.match(profiles, index + 1)
         seconds += time.perf_counter() - began
         pairs = [(place[match.teacher], place[match.student]) for match in matches]
         worth[index] = sum(float(truth[pair]) for pair in pairs)
-        best[index] = oracle_total(truth, world.limit)
+        best[index] = most
         difference[index] = np.mean([apart[pair] for pair in pairs]) if pairs else np.nan
         for teacher, _ in pairs:
             taught[teacher] += 1

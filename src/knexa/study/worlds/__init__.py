@@ -31,6 +31,9 @@ WORLDS: Mapping[str, WorldKind] = MappingProxyType(
         "additive": WorldKind("worth is a sum over teacher and student", AdditiveWorld),
         "compatibility": WorldKind("worth depends on how the two fit", CompatibilityWorld),
         "transfer": WorldKind("agents learn what teachers know better, and change", TransferWorld),
+        "transfer-exact": WorldKind(
+            "transfer, competences known without noise", lambda n, het, seed: TransferWorld(n, het, seed, exact_probe=True)
+        ),
         "liars-20": WorldKind(
             "compatibility, 20 % of the agents report the opposite", lambda n, het, seed: Liars(CompatibilityWorld(n, het, seed), 0.2, seed)
         ),

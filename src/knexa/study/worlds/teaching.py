@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from knexa.matching import CATEGORY_COUNT, Profile
 from knexa.matching.pairing import Pair
-from knexa.study.worlds.transfer import able_profiles, specialists
+from knexa.study.worlds.transfer import able_profiles, sampled, specialists
 from knexa.study.worlds.world import Array, Heterogeneity, World, drawn_families, drawn_histograms, drawn_strengths, world_stream
 
 #: Size of the transfer set, G and H above.
@@ -62,7 +62,9 @@ class TeachingWorld(World):
 
     def profiles(self, round: int) -> Mapping[str, Profile]:
         coverage = self._share(RIGHT) if self._verify else None
-        return able_profiles(self.names, round, self._families, self._histograms, self.competence, self._seed, coverage)
+        competence = self.competence
+        probes = sampled(competence, self._seed, round)
+        return able_profiles(self.names, round, self._families, self._histograms, competence, probes, coverage)
 
     def worth(self) -> Array:
         """About what an exchange without curriculum is worth: the expected change by all prompts, in proportion to the budget."""

@@ -7,6 +7,9 @@ Agent i solves a share c_i(k) of the problems of category k. When t teaches s,
 category by category: what the teacher does better is learned, what it does worse is unlearned a little. The worth of the exchange is
 the mean of this change over the 12 categories. Between rounds everybody drifts back towards what its own data teach,
 c += φ · (c_own − c), as local updates make an agent forget what others taught.
+
+c_own is that of a specialist (:func:`specialists`) whose strength and data have high or low heterogeneity
+(:mod:`~knexa.study.worlds.world`): with low all solve about as much of every category, and there is less to learn.
 """
 
 from __future__ import annotations
@@ -41,7 +44,8 @@ class TransferWorld(World):
     title: ClassVar[str] = "transfer"
     noise = 0.03
 
-    def __init__(self, agents: int, heterogeneity: Heterogeneity, seed: int) -> None:
+    def __init__(self, agents: int, heterogeneity: Heterogeneity, seed: int, *, exact_probe: bool = False) -> None:
+        """``exact_probe``: profiles hold the competences themselves, to tell what sampling them costs."""
         super().__init__(agents)
         rng = world_stream(seed, self.title)
         strength = drawn_strengths(agents, heterogeneity, rng)
@@ -49,10 +53,11 @@ class TransferWorld(World):
         self._families = drawn_families(agents, rng)
         self._own = specialists(strength, self._histograms)
         self.competence = self._own.copy()
-        self._seed = seed
+        self._seed, self._exact = seed, exact_probe
 
     def profiles(self, round: int) -> Mapping[str, Profile]:
-        return able_profiles(self.names, round, self._families, self._histograms, self.competence, self._seed)
+        probes = self.competence if self._exact else sampled(self.competence, self._seed, round)
+        return able_profiles(self.names, round, self._families, self._histograms, self.competence, probes)
 
     def worth(self) -> Array:
         change: Array = self._change(self.competence[:, None, :], self.competence[None, :, :]).mean(axis=2)
@@ -81,11 +86,10 @@ def able_profiles(
     families: Sequence[str],
     histograms: Array,
     competence: Array,
-    seed: int,
+    probes: Array,
     coverage: Array | None = None,
 ) -> dict[str, Profile]:
-    """What agents of ``competence`` [n, 12] report: Pass@1 on data like their own, and a probe of few problems, drawn anew each round."""
-    probes = world_stream(seed, "probe", round).binomial(PROBE_PROBLEMS, competence) / PROBE_PROBLEMS
+    """What agents of ``competence`` [n, 12] report: Pass@1 on data like their own, and ``probes`` [n, 12]."""
     performance = (histograms * competence).sum(axis=1)
     return {
         name: profile(
@@ -99,6 +103,11 @@ def able_profiles(
         )
         for i, name in enumerate(names)
     }
+
+
+def sampled(competence: Array, seed: int, round: int) -> Array:
+    """What a probe of few problems says of ``competence`` [n, 12]; other problems every round."""
+    return world_stream(seed, "probe", round).binomial(PROBE_PROBLEMS, competence) / PROBE_PROBLEMS
 
 
 def specialists(strength: Array, histograms: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.matching.bandits import KernelUCB, LinearBandit, LinUCB, Schedule, ThompsonSampling
 from knexa.matching.candidates import best_pairs, contexts_of
-from knexa.matching.context import Describe, features, pair_columns, prior
+from knexa.matching.context import GAP_FEATURES, Describe, features, pair_columns, prior
 from knexa.matching.match import Match, Outcome
 from knexa.matching.matchmakers.pairwise import PROPENSITY_DRAWS, Array, Choice, Decision, Options, PairwiseMatchmaker, shares
 from knexa.matching.population import Population
@@ -46,11 +46,13 @@ class KnexaMatchmaker(PairwiseMatchmaker):
         """``organisations``: of each agent, by names. ``bandit`` and ``describe``, given together, replace those that ``config`` names."""
         self.bandit = bandit or _bandit(config, seed, protocols=len(Admissibility(terms).protocols))
         self._seed, self._own_contexts = seed, describe is not None
+        credibility = Credibility(organisations) if config.trust else None
+        self._rewards = _FromRewards(self.bandit, credibility, None if self._own_contexts else _judge(config))
         super().__init__(
             config,
             reward,
             rounds,
-            learner=_FromRewards(self.bandit, Credibility(organisations) if config.trust else None),
+            learner=self._rewards,
             describe=describe,
             terms=terms,
         )
@@ -63,7 +65,7 @@ class KnexaMatchmaker(PairwiseMatchmaker):
         kind = self.config.context
         if len(agents) <= FEW or kind == "joint" or self._own_contexts or self.config.fairness is not None or not self.admissibility.open:
             return super().choices(agents, round)
-        self.bandit.forget()
+        self._rewards.forget()
         self._candidates = ()
         population = Population.of(agents, self.history, round, self.rounds)
         dealt = stream(self._seed, "matchmaker", "shards", round)
@@ -74,7 +76,7 @@ class KnexaMatchmaker(PairwiseMatchmaker):
     def choose(self, options: Options) -> Decision:
         """The propensities of a bandit that draws are shares of :data:`PROPENSITY_DRAWS` draws, the one that chose among them."""
         shape = options.allowed.shape
-        self.bandit.forget()
+        self._rewards.forget()
         contexts = options.X.reshape(-1, options.X.shape[-1])
         ways = self.bandit.samples(contexts, options.round, PROPENSITY_DRAWS if self.config.log_candidates else 1)
         drawn = np.asarray(ways, dtype=np.float64).reshape(len(ways), *shape)
@@ -97,6 +99,15 @@ def _bandit(config: MatchingConfig, seed: int, protocols: int) -> LinearBandit:
             return LinUCB(dim, config.ridge, config.exploration, **shared)
 
 
+def _judge(config: MatchingConfig) -> LinearBandit | None:
+    """Where the bandit sees whole profiles or bends its features: one that does neither. None where reports are not weighed."""
+    if not config.trust or config.context == "concat" or (config.context == "gap" and config.bandit != "kernel"):
+        return None
+    return LinUCB(
+        len(GAP_FEATURES), config.ridge, config.exploration, prior=prior("gap", config.curriculum, config.probe), discount=config.discount
+    )
+
+
 class _Shared(TypedDict):
     """What every bandit is built with."""
 
@@ -106,22 +117,43 @@ class _Shared(TypedDict):
 
 
 class _FromRewards:
-    """Feeds z-scored rewards to the bandit, each with the weight that its reporter's :class:`Credibility` gives it (if there is one)."""
+    """Feeds z-scored rewards to the bandit, each with the weight that its reporter's :class:`Credibility` gives it (if there is one).
 
-    def __init__(self, bandit: LinearBandit, credibility: Credibility | None) -> None:
-        self._bandit, self._credibility = bandit, credibility
+    What a report is compared with is what a ``judge`` expected: a linear bandit on what lies between two agents, which cannot learn who
+    somebody is. A bandit that could, from whole profiles, would learn to expect a liar's lies, and then believe them.
+    """
+
+    def __init__(self, bandit: LinearBandit, credibility: Credibility | None, judge: LinearBandit | None) -> None:
+        """``judge``: None where the bandit is such a one itself."""
+        self._bandit, self._credibility, self._judge = bandit, credibility, judge
+
+    def forget(self) -> None:
+        """A round has passed."""
+        self._bandit.forget()
+        if self._judge is not None:
+            self._judge.forget()
 
     def absorb(self, context: Array, match: Match, outcome: Outcome, reward: Reward) -> None:
         if self._credibility is None:
             self._bandit.update(context, reward.z)
             return
-        self._credibility.note(match.student, reward.z - float(self._bandit.mean(context[None])[0]))
-        self._bandit.update(context, reward.z, self._credibility.weight(match.student))
+        judge, seen = (self._bandit, context) if self._judge is None else (self._judge, context[: len(GAP_FEATURES)])
+        self._credibility.note(match.student, reward.z - float(judge.mean(seen[None])[0]))
+        weight = self._credibility.weight(match.student)
+        if self._judge is not None:
+            self._judge.update(seen, reward.z, weight)
+        self._bandit.update(context, reward.z, weight)
 
     def state(self) -> dict[str, Any]:
-        return {"bandit": self._bandit.state(), "credibility": None if self._credibility is None else self._credibility.state()}
+        return {
+            "bandit": self._bandit.state(),
+            "credibility": None if self._credibility is None else self._credibility.state(),
+            "judge": None if self._judge is None else self._judge.state(),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._bandit.restore(state["bandit"])
         if self._credibility is not None:
             self._credibility.restore(state["credibility"])
+        if self._judge is not None:
+            self._judge.restore(state["judge"])

@@ -47,6 +47,11 @@ class CpmConnection:
         """Returns when the report is on the coordinator's disk. Raises PeerError if it was refused."""
         await self._persist(lambda: self._call("Report", report))
 
+    async def revoked(self, question: pb.Lists) -> pb.Lists:
+        """Lists of revoked certificates that this agent lacks."""
+        reply = await self._persist(lambda: self._call("Revoked", question.SerializeToString()))
+        return codec.parsed(pb.Lists, reply, "cpm")
+
     async def directives(self) -> AsyncIterator[pb.Directive]:
         """All directives, for ever; those that still hold are told again after the line was lost."""
         wait = FIRST_WAIT_S

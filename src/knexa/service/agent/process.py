@@ -31,6 +31,7 @@ from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, W
 from knexa.service.agent.store import AgentStore, Memory
 from knexa.service.identity import CPM, Credentials, Identity
 from knexa.service.identity.trust import utc_now
+from knexa.service.revocation import EVERY_S, admit, question
 from knexa.service.settings import settings_hash
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
@@ -148,6 +149,7 @@ class _Process:
     async def _live(self) -> None:
         self._run(self._listen())
         self._run(self._send_reports())
+        self._run(self._hear_of_revoked())
         self._resume()
         while not self._over():
             try:
@@ -267,6 +269,18 @@ class _Process:
                 del self._memory.outbox[0]
                 self._store.save(self._memory)
             self._inputs.put_nowait(Woke())
+
+    async def _hear_of_revoked(self) -> None:
+        trust, own = self._credentials.trust, self._credentials.identity.organisation
+        while True:
+            try:
+                news = admit((await self._cpm.revoked(question(trust, own))).lists, trust)
+            except PeerError as error:
+                self._note(f"refused a list of revoked certificates: {error}")
+            else:
+                if news:
+                    self._note(f"{news} new lists of revoked certificates")
+            await asyncio.sleep(EVERY_S)
 
     async def _work(self, work: Work | None) -> None:
         """Evaluations that are due, then the work, in a thread: None is the end, when nothing is left but to evaluate."""

@@ -14,6 +14,7 @@ from knexa.matching.match import Match
 from knexa.protocol.messages import Matched
 from knexa.service.cpm.conductor import Conductor, Said
 from knexa.service.identity import Credentials, Identity
+from knexa.service.revocation import exchanged
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 from knexa.service.wire.endpoints import CPM_SERVICE, Server
@@ -46,7 +47,8 @@ class CpmService:
         self._news = {agent: asyncio.Event() for agent in members}
 
     def add_to(self, server: Server) -> None:
-        server.serve(CPM_SERVICE, {"Join": self.join, "Report": self.report}, {"Directives": self.directives})
+        unary = {"Join": self.join, "Report": self.report, "Revoked": self.revoked}
+        server.serve(CPM_SERVICE, unary, {"Directives": self.directives})
 
     def announce(self, agents: set[str]) -> None:
         """There is something new to say to these."""
@@ -70,6 +72,10 @@ class CpmService:
         self._conductor.report(agent, codec.parsed(pb.ReportRequest, request, agent), self._clock())
         self._on_input()
         return pb.ReportReply().SerializeToString()
+
+    async def revoked(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
+        self._agent(caller)
+        return exchanged(codec.parsed(pb.Lists, request, caller.name), self._credentials.trust).SerializeToString()
 
     async def directives(self, request: bytes, caller: Identity, certificate: bytes) -> AsyncIterator[bytes]:
         """What holds, then what comes. Two streams of one agent would take each other's wake-ups, so each has an event of its own."""

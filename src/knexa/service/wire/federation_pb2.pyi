@@ -112,6 +112,14 @@ class ReportReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class Lists(_message.Message):
+    __slots__ = ("lists", "digests")
+    LISTS_FIELD_NUMBER: _ClassVar[int]
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    lists: _containers.RepeatedScalarFieldContainer[bytes]
+    digests: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, lists: _Optional[_Iterable[bytes]] = ..., digests: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
 class Profile(_message.Message):
     __slots__ = ("round", "family", "metrics", "histogram", "probe", "coverage", "schema")
     ROUND_FIELD_NUMBER: _ClassVar[int]

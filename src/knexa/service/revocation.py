@@ -1,0 +1,44 @@
+"""Lists of revoked certificates on their way: from an organisation to the coordinator, and from there to all agents.
+
+Whoever carries a list needs no trust, since it counts by its organisation's signature and an older one never replaces a newer one. So a
+key that was taken back is refused everywhere a few seconds after its organisation said so, and on open connections when they are
+made anew, within a minute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from knexa.service.identity import TrustStore
+from knexa.service.wire import federation_pb2 as pb
+
+#: How often an agent asks, in seconds.
+EVERY_S = 4.0
+
+
+def held(trust: TrustStore) -> list[bytes]:
+    """The newest list of every trusted organisation that has one (PEM)."""
+    return [pem for organisation in trust.organisations() if (pem := trust.list_pem(organisation)) is not None]
+
+
+def exchanged(brought: pb.Lists, trust: TrustStore) -> pb.Lists:
+    """Take over what is news of ``brought``, and answer with what its bearer lacks. Raises PeerError for a list that nobody signed."""
+    admit(brought.lists, trust)
+    known = set(brought.digests)
+    return pb.Lists(lists=[pem for pem in held(trust) if digest(pem) not in known])
+
+
+def question(trust: TrustStore, own: str) -> pb.Lists:
+    """What an agent of organisation ``own`` brings: its own organisation's list, and which others it holds."""
+    mine = trust.list_pem(own)
+    return pb.Lists(lists=[mine] if mine is not None else [], digests=[digest(pem) for pem in held(trust)])
+
+
+def admit(lists: Iterable[bytes], trust: TrustStore) -> int:
+    """How many of ``lists`` were news."""
+    return sum(trust.admit_list(pem) for pem in lists)
+
+
+def digest(pem: bytes) -> bytes:
+    return hashlib.sha256(pem).digest()

@@ -143,11 +143,12 @@ def serve(
     start_after: Annotated[
         float | None, typer.Option(metavar="S", help="begin after so many seconds with whoever is there; default: wait")
     ] = None,
+    metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="/metrics (Prometheus) and /healthz, in plain HTTP")] = None,
 ) -> None:
     """Coordinate a federation until it is over. It sees numbers only, and goes on where it was after any crash."""
     from knexa.cli.federation import serve_cpm
 
-    serve_cpm(file, identity, listen, out, start_after)
+    serve_cpm(file, identity, listen, out, start_after, metrics)
 
 
 @agent.command(

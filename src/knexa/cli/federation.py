@@ -25,10 +25,10 @@ def say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
-def serve_cpm(file: str, identity: Path, listen: str, out: Path, start_after: float | None) -> None:
+def serve_cpm(file: str, identity: Path, listen: str, out: Path, start_after: float | None, metrics: str | None) -> None:
     from knexa.service.cpm.process import CpmPlan, serve
 
-    ended = serve(CpmPlan(load_config(file), out, identity, listen, start_after), say)
+    ended = serve(CpmPlan(load_config(file), out, identity, listen, start_after, metrics), say)
     say(f"the federation is over; {out / EVENTS_FILE} has its record" if ended else "stopped; the same command goes on where this ended")
 
 

@@ -128,6 +128,11 @@ class Conductor:
         return [agent for agent, seat in self.seats.items() if seat.member is None]
 
     @property
+    def inputs(self) -> int:
+        """Entries of the journal that were acted on."""
+        return len(self._known)
+
+    @property
     def complete(self) -> bool:
         """Whether every agent has reported its final scores."""
         return all(seat.finished for seat in self.seats.values())

@@ -22,8 +22,10 @@ from knexa.protocol.coordinator import Coordinator, Phase
 from knexa.protocol.patience import patience
 from knexa.service.cpm.conductor import Conductor
 from knexa.service.cpm.journal import Journal
+from knexa.service.cpm.metrics import serve_metrics
 from knexa.service.cpm.server import CpmService, TicketTerms
 from knexa.service.identity import Credentials, Identity
+from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
 from knexa.service.settings import settings_hash
 from knexa.service.wire.endpoints import Server
@@ -40,7 +42,8 @@ LINGER_S = 2.0
 class CpmPlan:
     """``folder``: of the run: configuration, journal, events. ``identity``: folder of the coordinator's key and certificate.
 
-    ``listen``: HOST:PORT. ``start_after_s``: begin without agents that have not joined by then (None: wait for all).
+    ``listen``: HOST:PORT. ``start_after_s``: begin without agents that have not joined by then (None: wait for all). ``metrics``:
+    HOST:PORT for monitoring, in plain HTTP; None = nowhere.
     """
 
     config: FederationConfig
@@ -48,6 +51,7 @@ class CpmPlan:
     identity: Path
     listen: str
     start_after_s: float | None = None
+    metrics: str | None = None
 
 
 def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
@@ -99,6 +103,9 @@ class _Process:
             service.add_to(server)
             port = await server.listen(plan.listen)
             self._note(f"federation {self._federation_id}: listening at {plan.listen.rpartition(':')[0]}:{port}")
+            if plan.metrics is not None:
+                where = Address.parse(plan.metrics, "--metrics")
+                serve_metrics((where.host, where.port), conductor, lambda: server.refused)
             try:
                 await self._conduct(conductor)
                 if not self._told_to_end:

@@ -43,6 +43,9 @@ def test_monitoring_sees_where_the_federation_is(tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     """Before the federation begins."""
-    with socket.create_server(("127.0.0.1", 0)) as taken, Journal(f"sqlite:///{tmp_path / 'journal'}") as journal:
-        with pytest.raises(ConfigurationError, match="choose another --metrics"):
-            serve_metrics(("127.0.0.1", taken.getsockname()[1]), Recorded(journal).conductor, dict)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        Journal(f"sqlite:///{tmp_path / 'journal'}") as journal,
+        pytest.raises(ConfigurationError, match="choose another --metrics"),
+    ):
+        serve_metrics(("127.0.0.1", taken.getsockname()[1]), Recorded(journal).conductor, dict)

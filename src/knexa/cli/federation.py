@@ -17,6 +17,7 @@ from knexa.errors import ConfigurationError, Interrupted, KnexaError
 from knexa.events import EVENTS_FILE, read_events
 from knexa.record import read_run
 from knexa.report import final_table, write_report
+from knexa.report.charts import duration, job_seconds
 from knexa.summary import write_summary
 
 
@@ -105,6 +106,7 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
             raise Interrupted(f"stopped; what was done is in {folder}") from None
         finally:
             over.set()
+    federation.gather_timings()
     summary = write_summary(folder)
     page = write_report([folder])
     lost = [name for name, state in read_run(folder).participants.items() if state["state"] != "finished"]
@@ -113,6 +115,9 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
     else:
         console = Console()
         console.print(final_table(summary))
+        run = read_run(folder)
+        busiest = ", ".join(f"{job} {duration(seconds)}" for job, seconds in list(job_seconds(run).items())[:5])
+        console.print(f"Time: {duration(run.seconds or 0.0)}; of work, summed over agents: {busiest}", highlight=False, soft_wrap=True)
         console.print(f"Report: {page}", highlight=False, soft_wrap=True)
     if lost:
         raise KnexaError(f"{', '.join(lost)} did not report final scores; see {folder / 'logs'}")

@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from knexa.config import FederationConfig, organisations, to_toml
 from knexa.errors import KnexaError, RunFolderError
+from knexa.events import TIMINGS_FILE, EventLog, read_events
 from knexa.service.identity import CPM, Authority
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.trust import utc_now
@@ -118,6 +120,18 @@ class LocalFederation:
         """Process ids by agent (and the coordinator): for who wants to kill one and see what happens."""
         return {one.name: one.process.pid for one in self._running}
 
+    def gather_timings(self) -> None:
+        """Write what every process took into the run folder: jobs of all agents, and the memory of all processes together."""
+        rows = [row for agent in self._config.agents for row in _timings(self.folder / "agents" / agent.name)]
+        total = next((row for row in _timings(self.folder) if row["kind"] == "total"), None)
+        log = EventLog(self.folder / TIMINGS_FILE)
+        for row in rows:
+            log.append(row.pop("kind"), **row)
+        if total is not None:
+            peak = total["peak_rss_mb"] + sum(row["peak_rss_mb"] for row in rows if "peak_rss_mb" in row)
+            log.append("total", seconds=total["seconds"], peak_rss_mb=peak)
+        log.close()
+
     def stop(self) -> None:
         """End what still runs."""
         for one in self._running:
@@ -143,6 +157,10 @@ class LocalFederation:
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
         with log.open("ab") as out:
             return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
+
+
+def _timings(folder: Path) -> list[dict[str, Any]]:
+    return list(read_events(folder, TIMINGS_FILE)) if (folder / TIMINGS_FILE).is_file() else []
 
 
 def _free_port() -> int:

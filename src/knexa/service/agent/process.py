@@ -21,14 +21,15 @@ from knexa.exchange.package import KnowledgeRequest
 from knexa.exchange.seen_tickets import SeenTickets
 from knexa.exchange.signing import VerifyingKey
 from knexa.matching.terms import terms_of
-from knexa.participant.contract import Workplace, load_workplace
+from knexa.participant.contract import load_workplace
 from knexa.protocol.agent import Action, Agent, Phase
 from knexa.protocol.messages import COORDINATOR, ExchangeFailed, Matched, Message, OutcomeReported, ProfileReported, Send, WakeAt
 from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, SendPeer, Study, Teach, Train, Work
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.exchange import Ourselves, TeachersPort, learn_from
-from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, Woke, describe, due
+from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, Woke, describe
 from knexa.service.agent.store import AgentStore, Memory
+from knexa.service.agent.workbench import Workbench
 from knexa.service.identity import CPM, Credentials, Identity
 from knexa.service.identity.trust import utc_now
 from knexa.service.revocation import EVERY_S, admit, question
@@ -67,9 +68,11 @@ def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
     if members.get(name) != credentials.identity:
         raise ConfigurationError(f"{plan.identity}: is {credentials.identity}, which is no agent of this federation.toml; see agents[]")
     place = load_workplace(plan.workplace, plan.config)
+    bench = Workbench(name, plan.config, place, plan.folder)
     try:
-        asyncio.run(_Process(plan, name, members, credentials, place, note).run())
+        asyncio.run(_Process(plan, name, members, credentials, bench, note).run())
     finally:
+        bench.close()
         place.close()
 
 
@@ -80,10 +83,10 @@ class _Process:
         name: str,
         members: Mapping[str, Identity],
         credentials: Credentials,
-        place: Workplace,
+        bench: Workbench,
         note: Callable[[str], None],
     ) -> None:
-        self._plan, self._name, self._members, self._credentials, self._place, self._note = plan, name, members, credentials, place, note
+        self._plan, self._name, self._members, self._credentials, self._bench, self._note = plan, name, members, credentials, bench, note
         self._store = AgentStore(plan.folder)
         self._inputs: asyncio.Queue[Input] = asyncio.Queue()
         self._reports = asyncio.Event()
@@ -95,7 +98,7 @@ class _Process:
     async def run(self) -> None:
         self._memory = self._store.load() or await self._beginning()
         deadline = self._plan.config.transport.deadline_s
-        transfer_set = await asyncio.to_thread(self._place.transfer_set)
+        transfer_set = await self._bench.transfer_set()
         self._machine = Agent(
             self._name,
             list(self._members),
@@ -121,7 +124,7 @@ class _Process:
                 await self._cpm.close()
 
     async def _beginning(self) -> Memory:
-        learner = await asyncio.to_thread(self._place.start, self._name)
+        learner = await self._bench.start()
         memory = Memory(learner, hashlib.sha256(learner).digest())
         self._store.save(memory)
         return memory
@@ -283,22 +286,7 @@ class _Process:
             await asyncio.sleep(EVERY_S)
 
     async def _work(self, work: Work | None) -> None:
-        """Evaluations that are due, then the work, in a thread: None is the end, when nothing is left but to evaluate."""
-        learner = self._memory.learner
-        scores: dict[str, dict[str, Any]] = {}
-        config = self._plan.config
-        for one in due(work, config.evaluation.curve_every, config.rounds, self._memory.evaluated):
-            fields = await asyncio.to_thread(self._place.evaluate, self._name, learner, one.stage, one.round)
-            scores[one.name] = {**fields, "stage": one.stage, "round": one.round}
-        if work is None:
-            adapter = self._plan.folder / "adapter"
-            adapter.mkdir(exist_ok=True)
-            await asyncio.to_thread(self._place.save, self._name, learner, adapter)
-            self._inputs.put_nowait(Done(scores, None, learner))
-            return
-        round = work.round if isinstance(work, Train) else work.match.round
-        result, learner = await asyncio.to_thread(self._place.perform, self._name, work, learner, round)
-        self._inputs.put_nowait(Done(scores, result, learner))
+        self._inputs.put_nowait(await self._bench.do(work, self._memory.learner, self._memory.evaluated))
 
     def _call_teacher(self) -> None:
         """Ask for knowledge, if it is known where, and nobody is asking already."""

@@ -1,0 +1,64 @@
+"""Where an agent's model works: one piece of work at a time, in a thread, with what each took written down."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from knexa.config import FederationConfig
+from knexa.events import TIMINGS_FILE, EventLog
+from knexa.participant.contract import Workplace
+from knexa.protocol.peer import Train, Work
+from knexa.service.agent.inputs import Done, due
+
+_T = TypeVar("_T")
+
+
+class Workbench:
+    """``folder``: where timings and, at the end, the adapter are kept. Close it when the agent's process ends."""
+
+    def __init__(self, name: str, config: FederationConfig, place: Workplace, folder: Path) -> None:
+        self._name, self._config, self._place, self._folder = name, config, place, folder
+        self._began = time.perf_counter()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / TIMINGS_FILE
+        self._timings = EventLog(path, keep_bytes=path.stat().st_size if path.exists() else None)
+
+    async def transfer_set(self) -> str:
+        return await asyncio.to_thread(self._place.transfer_set)
+
+    async def start(self) -> bytes:
+        """The state to begin with."""
+        return await self._timed("start", 0, self._place.start, self._name)
+
+    async def do(self, work: Work | None, learner: bytes, evaluated: Collection[str]) -> Done:
+        """Evaluations that are due, then ``work``; None is the end, when nothing is left but to evaluate and to save the adapter."""
+        scores: dict[str, Mapping[str, Any]] = {}
+        for one in due(work, self._config.evaluation.curve_every, self._config.rounds, evaluated):
+            fields = await self._timed(
+                f"evaluate-{one.stage}", one.round, self._place.evaluate, self._name, learner, one.stage, one.round
+            )  # fmt: skip
+            scores[one.name] = {**fields, "stage": one.stage, "round": one.round}
+        if work is None:
+            adapter = self._folder / "adapter"
+            adapter.mkdir(exist_ok=True)
+            await self._timed("save", self._config.rounds, self._place.save, self._name, learner, adapter)
+            return Done(scores, None, learner)
+        round = work.round if isinstance(work, Train) else work.match.round
+        result, after = await self._timed(type(work).__name__.lower(), round, self._place.perform, self._name, work, learner, round)
+        return Done(scores, result, after)
+
+    def close(self) -> None:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self._timings.append("process", agent=self._name, seconds=time.perf_counter() - self._began, peak_rss_mb=peak)
+        self._timings.close()
+
+    async def _timed(self, what: str, round: int, call: Callable[..., _T], *arguments: object) -> _T:
+        began = time.perf_counter()
+        done = await asyncio.to_thread(call, *arguments)
+        self._timings.append("job", job=what, agent=self._name, round=round, seconds=time.perf_counter() - began, worker=0)
+        return done

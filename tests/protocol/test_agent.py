@@ -251,3 +251,29 @@ def test_a_package_with_tensors_is_none_of_protocol_text(profile):
     with pytest.raises(PeerError, match="none of protocol 'text'"):
         student.on_message("t", KnowledgeSent(replace(PACKAGE, tensors=b"weights")), 4.0)
     assert student.state.phase is Phase.AWAITING
+
+
+def test_an_agent_counts_its_own_lessons(profile):
+    """Having taught as often as it agreed to, it refuses to teach again, whatever the coordinator's books say."""
+    teacher = Agent("t", ("s", "t", "u"), transfer_set="hash", budget=4, patience=PATIENCE, terms=Terms(lessons=1))
+    for round in (1, 2):
+        teacher.on_message(COORDINATOR, RoundOpened(round), 0.0)
+        teacher.on_result(profile("t", round), 1.0)
+        match = replace(MATCH, round=round, match_id=f"r{round}-t-s")
+        if round == 2:
+            with pytest.raises(PeerError, match="the 1 times that it agreed to"):
+                teacher.on_message(COORDINATOR, Matched(match), 2.0)
+            return
+        teacher.on_message(COORDINATOR, Matched(match), 2.0)
+        teacher.on_message("s", KnowledgeRequested(REQUEST), 3.0)
+        teacher.on_result(replace(PACKAGE, match_id=match.match_id), 4.0)
+
+
+def test_a_student_whose_teacher_cannot_be_reached_says_so_at_once(profile):
+    """The wait ends early, once, and only for the match that is waited for."""
+    student = awaiting(profile)
+    assert student.on_unreachable("another match", 4.0) == []
+    actions = student.on_unreachable(MATCH.match_id, 4.0)
+    assert [type(action.message) for action in actions if isinstance(action, Send)] == [ExchangeFailed]
+    assert student.state.phase is Phase.IDLE
+    assert student.on_unreachable(MATCH.match_id, 5.0) == []

@@ -130,6 +130,8 @@ def test_an_outcome_counts_exactly_once(coordinator, profile, outcome, matchmake
         ({"loss_after": math.nan}, "finite"),
         ({"probe_loss_before": math.inf}, "finite"),
         ({"loss_before": -1.0}, "finite"),
+        ({"loss_before": 1e308}, "at most"),
+        ({"bytes": 2**50}, "counts"),
         ({"score_after": 1.5}, "scores"),
         ({"bytes": -1}, "counts"),
         ({"kept": 9}, "counts"),

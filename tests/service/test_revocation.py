@@ -10,7 +10,7 @@ from knexa.errors import PeerError
 from knexa.service.identity import Authority, TrustStore
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.trust import utc_now
-from knexa.service.revocation import admit, exchanged, held, question
+from knexa.service.revocation import LARGEST, admit, exchanged, held, question
 from knexa.service.wire import federation_pb2 as pb
 
 
@@ -67,7 +67,10 @@ def test_a_list_of_nobody_trusted_is_refused(tmp_path: Path, north: Authority) -
     coordinator = trusting(tmp_path / "cpm", north)
     before = held(coordinator)
     stranger = Authority.create(tmp_path / "stranger", "stranger", utc_now())
-    for lists in (held(stranger.trust), [b"rubbish"]):
+    for lists in (held(stranger.trust), [b"rubbish"], [bytes(LARGEST + 1)]):
         with pytest.raises(PeerError):
             exchanged(pb.Lists(lists=lists), coordinator)
     assert held(coordinator) == before
+    with pytest.raises(PeerError):
+        admit([*held(stranger.trust), *held(north.trust)], coordinator)
+    assert held(coordinator) == held(north.trust), "a bad list does not keep a good one from being heard"

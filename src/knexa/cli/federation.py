@@ -23,7 +23,9 @@ from knexa.summary import write_summary
 
 def say(line: str) -> None:
     """One line for whoever watches a service, with the time."""
-    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+    # What others say is quoted in some lines: nothing of it may move a cursor, or look like a line of its own.
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line[:2000])
+    print(f"{time.strftime('%H:%M:%S')} {shown}", file=sys.stderr, flush=True)
 
 
 def serve_cpm(file: str, identity: Path, listen: str, out: Path, start_after: float | None, metrics: str | None) -> None:

@@ -87,7 +87,8 @@ WORKING = frozenset({Phase.TRAINING, Phase.ASKING, Phase.STUDYING, Phase.TEACHIN
 class AgentState:
     """All that an agent remembers. ``opened``: newest round it heard of; ``round``: the one it is in.
 
-    ``early``: requests that came before their match, with their senders. ``deadline``: when waiting ends.
+    ``early``: requests that came before their match, with their senders. ``deadline``: when waiting ends. ``taught``: exchanges in
+    which it began to teach; ``received``: bytes of the packages that it took.
     """
 
     phase: Phase = Phase.IDLE
@@ -98,6 +99,8 @@ class AgentState:
     request: KnowledgeRequest | None = None
     early: tuple[tuple[str, KnowledgeRequest], ...] = ()
     deadline: float = math.inf
+    taught: int = 0
+    received: int = 0
 
 
 class Agent:
@@ -188,10 +191,10 @@ class Agent:
         """Go where the coordinator's newest word leads; stay where that is nowhere new."""
         state = self.state
         if state.over:
-            self.state = AgentState(Phase.FINISHED, state.round, state.opened, over=True)
+            self.state = AgentState(Phase.FINISHED, state.round, state.opened, over=True, taught=state.taught, received=state.received)
             return []
         if state.opened > state.round:
-            self.state = AgentState(Phase.TRAINING, state.opened, state.opened)
+            self.state = AgentState(Phase.TRAINING, state.opened, state.opened, taught=state.taught, received=state.received)
             return [Train(state.opened)]
         return []
 
@@ -214,7 +217,9 @@ class Agent:
             return self._go([Ask(match)], phase=Phase.ASKING, match=match, early=())
         for sender, request in state.early:
             if sender == match.student and request.match_id == match.match_id:
-                return self._go([Teach(match, request)], phase=Phase.TEACHING, match=match, request=request, early=())
+                return self._go(
+                    [Teach(match, request)], phase=Phase.TEACHING, match=match, request=request, early=(), taught=state.taught + 1
+                )
         deadline = now + self._patience
         return self._go([WakeAt(deadline)], phase=Phase.LISTENING, match=match, early=(), deadline=deadline)
 
@@ -226,6 +231,11 @@ class Agent:
             raise PeerError(
                 f"the coordinator wants {self.name!r} to exchange by {match.protocol[:80]!r}; it allows {', '.join(self._terms.protocols)}"
             )
+        lessons, kilobytes = self._terms.lessons, self._terms.kilobytes
+        if match.teacher == self.name and lessons is not None and self.state.taught >= lessons:
+            raise PeerError(f"the coordinator wants {self.name!r} to teach again; it has taught the {lessons} times that it agreed to")
+        if match.student == self.name and kilobytes is not None and self.state.received >= kilobytes * 1024:
+            raise PeerError(f"the coordinator wants {self.name!r} to learn again; it has received the {kilobytes:g} kB that it agreed to")
 
     # --- what peers say
 
@@ -234,7 +244,9 @@ class Agent:
         self._check_request(sender, request)
         if state.match is not None and (sender, request.match_id) == (state.match.student, state.match.match_id):
             waiting = state.phase is Phase.LISTENING
-            return self._go([Teach(state.match, request)], phase=Phase.TEACHING, request=request, deadline=math.inf) if waiting else []
+            taught = state.taught + 1
+            teach = Teach(state.match, request)
+            return self._go([teach], phase=Phase.TEACHING, request=request, deadline=math.inf, taught=taught) if waiting else []
         if state.phase is not Phase.REPORTED:
             raise PeerError(f"{sender!r} asked {self.name!r} under {request.match_id[:80]!r}, which is no match of its own now")
         kept = tuple(pair for pair in state.early if pair[0] != sender)
@@ -255,7 +267,8 @@ class Agent:
         self._check_package(sender, package)
         if state.phase is not Phase.AWAITING:
             return []
-        return self._go([Study(state.match, package)], phase=Phase.STUDYING, deadline=math.inf)
+        received = state.received + len(package.to_bytes())
+        return self._go([Study(state.match, package)], phase=Phase.STUDYING, deadline=math.inf, received=received)
 
     def _check_package(self, sender: str, package: KnowledgePackage) -> None:
         request = self.state.request

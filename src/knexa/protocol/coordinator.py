@@ -47,7 +47,7 @@ from typing import Any
 from knexa.errors import ConfigurationError, PeerError
 from knexa.matching.match import Match, Outcome
 from knexa.matching.matchmakers import Matchmaker
-from knexa.matching.profile import Profile
+from knexa.matching.profile import METRIC_BOUND, Profile
 from knexa.protocol.messages import (
     ExchangeFailed,
     Finished,
@@ -87,9 +87,19 @@ class Coordinator:
     """See the module's rules. Every method returns the actions in the order in which the shell must perform them."""
 
     def __init__(
-        self, agents: Sequence[str], matchmaker: Matchmaker, rounds: int, deadline: float | Patience, *, log_candidates: bool = True
+        self,
+        agents: Sequence[str],
+        matchmaker: Matchmaker,
+        rounds: int,
+        deadline: float | Patience,
+        *,
+        log_candidates: bool = True,
+        evaluated_every: int = 0,
     ) -> None:
-        """``deadline``: how long each of the two waiting phases of a round may last; a number of seconds is always the same."""
+        """``deadline``: how long each of the two waiting phases of a round may last; a number of seconds is always the same.
+
+        ``evaluated_every``: after so many rounds agents are evaluated before they train again, which takes longer; 0 = never.
+        """
         self.agents = tuple(agents)
         self.phase = Phase.NEW
         self.round = 0
@@ -99,6 +109,7 @@ class Coordinator:
         self._patience = deadline if isinstance(deadline, Patience) else Fixed(deadline)
         self._began = 0.0
         self._log_candidates = log_candidates
+        self._evaluated_every = evaluated_every
         self._deadline = math.inf
         self._profiles: dict[str, Profile] = {}
         self._matches: tuple[Match, ...] = ()
@@ -136,6 +147,8 @@ class Coordinator:
         if self.phase is Phase.PROFILES:
             return self._match(now)
         if self.phase is Phase.EXCHANGES:
+            for _ in self._open:
+                self._patience.note(self._waits_for(), 2.0 * (now - self._began))
             overdue = [self._fault(match.student, f"no outcome of {match.match_id} by the deadline") for match in self._open.values()]
             self._open = {}
             return [*overdue, *self._close_round(now)]
@@ -161,7 +174,7 @@ class Coordinator:
             raise PeerError(f"agent {sender!r} reported its profile of round {self.round} twice")
         checked = Profile.from_dict(profile.to_dict())
         self._profiles[sender] = checked
-        self._patience.note(self.phase.value, now - self._began)
+        self._patience.note(self._waits_for(), now - self._began)
         recorded = Record("profile", checked.to_dict())
         return [recorded, *(self._match(now) if len(self._profiles) == len(self.agents) else [])]
 
@@ -171,6 +184,8 @@ class Coordinator:
             present, standing = agent in self._profiles, self.standings[agent]
             self.standings[agent] = replace(standing, rounds=standing.rounds + present, missed=standing.missed + (not present))
             if not present:
+                # How long it would have taken nobody knows; if most are late, this is what lengthens the next wait.
+                self._patience.note(self._waits_for(), 2.0 * (now - self._began))
                 actions.append(self._fault(agent, "no profile by the deadline; left out of this round"))
         # In the order of the agents, not of arrival: who trains faster must not change who is matched.
         profiles = {agent: self._profiles[agent] for agent in self.agents if agent in self._profiles}
@@ -190,7 +205,7 @@ class Coordinator:
         _check_outcome(sender, outcome)
         del self._open[match.match_id]
         self._outcomes[match.match_id] = outcome
-        self._patience.note(self.phase.value, now - self._began)
+        self._patience.note(self._waits_for(), now - self._began)
         teacher, student = self.standings[match.teacher], self.standings[match.student]
         self.standings[match.teacher] = replace(teacher, taught=teacher.taught + 1)
         self.standings[match.student] = replace(student, studied=student.studied + 1)
@@ -268,9 +283,18 @@ class Coordinator:
         if len({match.match_id for match in matches}) < len(matches):
             raise ConfigurationError(f"matchmaker {type(self._matchmaker).__name__}: two matches of round {self.round} share an id")
 
+    def _waits_for(self) -> str:
+        """What is waited for, by a name of its own where it takes longer: the first training, and rounds in which agents are evaluated."""
+        if self.phase is not Phase.PROFILES:
+            return str(self.phase.value)
+        if self.round == 1:
+            return "first profiles"
+        evaluated = self._evaluated_every > 0 and (self.round - 1) % self._evaluated_every == 0
+        return "profiles after an evaluation" if evaluated else "profiles"
+
     def _wait(self, now: float) -> WakeAt:
         self._began = now
-        self._deadline = now + self._patience.seconds(self.phase.value)
+        self._deadline = now + self._patience.seconds(self._waits_for())
         return WakeAt(self._deadline)
 
     def _fault(self, agent: str, what: str) -> Record:
@@ -280,9 +304,11 @@ class Coordinator:
 def _check_outcome(sender: str, outcome: Outcome) -> None:
     """Refuse numbers that would poison the bandit, or that contradict each other."""
     losses = (outcome.loss_before, outcome.loss_after, outcome.probe_loss_before, outcome.probe_loss_after)
-    if not all(math.isfinite(loss) and loss >= 0 for loss in losses):
-        raise PeerError(f"agent {sender!r}: the losses of {outcome.match_id!r} must be finite and not negative, not {losses}")
+    if not all(math.isfinite(loss) and 0 <= loss <= METRIC_BOUND for loss in losses):
+        raise PeerError(
+            f"agent {sender!r}: the losses of {outcome.match_id!r} must be finite, not negative and at most {METRIC_BOUND:g}, not {losses}"
+        )
     if not all(0 <= score <= 1 for score in (outcome.score_before, outcome.score_after)):
         raise PeerError(f"agent {sender!r}: the scores of {outcome.match_id!r} must be in [0, 1]")
-    if outcome.bytes < 0 or not 0 <= outcome.kept <= outcome.texts:
+    if not 0 <= outcome.bytes < 2**40 or not 0 <= outcome.kept <= outcome.texts:
         raise PeerError(f"agent {sender!r}: the counts of {outcome.match_id!r} contradict each other")

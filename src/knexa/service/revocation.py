@@ -10,11 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from knexa.errors import PeerError
 from knexa.service.identity import TrustStore
 from knexa.service.wire import federation_pb2 as pb
 
 #: How often an agent asks, in seconds.
 EVERY_S = 4.0
+#: Bytes of one list (some ten thousand certificates), and of all lists in one message.
+LARGEST, MOST_BYTES = 512 * 1024, 3 * 2**20
 
 
 def held(trust: TrustStore) -> list[bytes]:
@@ -23,10 +26,17 @@ def held(trust: TrustStore) -> list[bytes]:
 
 
 def exchanged(brought: pb.Lists, trust: TrustStore) -> pb.Lists:
-    """Take over what is news of ``brought``, and answer with what its bearer lacks. Raises PeerError for a list that nobody signed."""
+    """Take over what is news of ``brought``, and answer with what its bearer lacks: small lists first, as many as one message holds.
+
+    Raises PeerError for a list that nobody trusted has signed.
+    """
     admit(brought.lists, trust)
-    known = set(brought.digests)
-    return pb.Lists(lists=[pem for pem in held(trust) if digest(pem) not in known])
+    known, room, lists = set(brought.digests), MOST_BYTES, []
+    for pem in sorted(held(trust), key=len):
+        if digest(pem) not in known and len(pem) <= room:
+            lists.append(pem)
+            room -= len(pem)
+    return pb.Lists(lists=lists)
 
 
 def question(trust: TrustStore, own: str) -> pb.Lists:
@@ -36,8 +46,18 @@ def question(trust: TrustStore, own: str) -> pb.Lists:
 
 
 def admit(lists: Iterable[bytes], trust: TrustStore) -> int:
-    """How many of ``lists`` were news."""
-    return sum(trust.admit_list(pem) for pem in lists)
+    """How many of ``lists`` were news. All that are good are taken over; then PeerError for the first that is not."""
+    news, faults = 0, []
+    for pem in lists:
+        try:
+            if len(pem) > LARGEST:
+                raise PeerError(f"a list of revoked certificates has {len(pem)} bytes; at most {LARGEST} are taken")
+            news += trust.admit_list(pem)
+        except PeerError as error:
+            faults.append(error)
+    if faults:
+        raise faults[0]
+    return news
 
 
 def digest(pem: bytes) -> bytes:

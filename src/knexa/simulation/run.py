@@ -113,7 +113,14 @@ class Run:
             config.matching, config.reward, config.rounds, config.seed, trial=oracle, organisations=organisations(config), terms=terms
         )
         deadline = config.transport.deadline_s
-        coordinator = Coordinator(names, matchmaker, config.rounds, patience(config), log_candidates=config.matching.log_candidates)
+        coordinator = Coordinator(
+            names,
+            matchmaker,
+            config.rounds,
+            patience(config),
+            log_candidates=config.matching.log_candidates,
+            evaluated_every=config.evaluation.curve_every,
+        )
         transfer_set: str = self._engine.submit(Job("transfer_set", "transfer-set", "", self.round, ())).result()
         shared: dict[str, Any] = {"transfer_set": transfer_set, "budget": config.distillation.prompts, "patience": deadline * PATIENCE}
         agents = {name: Agent(name, names, terms=terms[name], **shared) for name in names}

@@ -10,7 +10,7 @@ from local_federation import NAMES, ROUNDS, Recorded, join_request
 
 from knexa.errors import PeerError
 from knexa.protocol.coordinator import Phase
-from knexa.service.cpm.journal import Journal
+from knexa.service.cpm.journal import Entry, Journal, JournalError
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 
@@ -108,11 +108,71 @@ def test_what_breaks_the_protocol_changes_and_keeps_nothing(
     one.conductor.report(agent, reports[agent], 6.0)
 
 
+def test_a_deadline_fires_although_the_phase_before_was_quick(journal: Journal) -> None:
+    """The earlier phase's alarm, still to come when the next one began, must not take the place of its own."""
+    one = started(journal)
+    for agent, report in one.reports():
+        one.conductor.report(agent, report, 3.0)
+    assert one.conductor.coordinator.phase is Phase.EXCHANGES
+    now = 4.0
+    while one.conductor.coordinator.phase is Phase.EXCHANGES and now < 300.0:
+        now += 1.0
+        one.conductor.tick(now)
+    assert one.conductor.coordinator.phase is not Phase.EXCHANGES
+
+
+class FullJournal(Journal):
+    """A journal whose disk is full from one moment on."""
+
+    full = False
+
+    def append(self, entry: Entry) -> None:
+        if self.full:
+            raise JournalError("no space left")
+        super().append(entry)
+
+
+def test_after_a_journal_error_nothing_more_is_acknowledged(tmp_path: Path) -> None:
+    """Memory is ahead of the disk then: every further input is refused until a restart, which forgets what was not kept."""
+    with FullJournal(f"sqlite:///{tmp_path / 'journal'}") as journal:
+        one = started(journal)
+        (agent, report), (other, another), *_ = one.reports()
+        journal.full = True
+        with pytest.raises(JournalError, match="no space"):
+            one.conductor.report(agent, report, 5.0)
+        journal.full = False
+        with pytest.raises(JournalError, match="start the coordinator again"):
+            one.conductor.report(other, another, 6.0)
+        again = Recorded(journal)
+        again.conductor.report(agent, report, 7.0)
+        again.conductor.report(other, another, 8.0)
+
+
+@pytest.mark.parametrize(("stage", "round"), [("end", 1), ("round", 2), ("round", 0), ("start", 1)])
+def test_scores_are_taken_when_they_are_due_and_once(journal: Journal, stage: str, round: int) -> None:
+    """None before its time, none twice, however they are called: a journal cannot be filled with them."""
+    one = started(journal)
+    scores = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": 1.0, "perplexity": None}
+    fields = {**scores, "stage": "start", "round": 0, "split": "test", "problems": 12, "samples": 1, "texts_kept": 3}
+    with pytest.raises(PeerError, match="not due"):
+        one.conductor.report("a", codec.report("one", {**fields, "stage": stage, "round": round}), 5.0)
+    one.conductor.report("a", codec.report("two", fields), 5.0)
+    with pytest.raises(PeerError, match="not due, or known"):
+        one.conductor.report("a", codec.report("three", fields), 5.0)
+
+
 def test_nobody_joins_with_other_settings_or_another_transfer_set(journal: Journal) -> None:
     """What all must hold alike is checked before anybody is told anything."""
     one = Recorded(journal)
     one.conductor.join("a", join_request("a"), "k" * 64, 1.0)
-    for field, value in (("config", "other"), ("transfer_set", "b" * 64), ("transfer_set", "short")):
+    spoiled = (
+        ("config", "other"),
+        ("transfer_set", "b" * 64),
+        ("transfer_set", "short"),
+        ("address", "a\nb:1"),
+        ("address", "unix:/tmp/x"),
+    )
+    for field, value in spoiled:
         request = join_request("b")
         setattr(request, field, value)
         with pytest.raises(PeerError, match="agent 'b'"):

@@ -36,6 +36,7 @@ class CpmConnection:
     def __init__(self, address: str, expected: Identity, credentials: Credentials, note: Callable[[str], None]) -> None:
         self._address, self._expected, self._credentials, self._note = address, expected, credentials, note
         self._channel: aio.Channel | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._lost = False
 
     async def join(self, request: pb.JoinRequest) -> pb.Federation:
@@ -70,9 +71,16 @@ class CpmConnection:
             wait = min(2 * wait, LONGEST_WAIT_S)
 
     async def close(self) -> None:
+        self._renew()
+        await asyncio.gather(*self._closing)
+
+    def _renew(self) -> None:
+        """The next call opens a channel that shows the certificate of then; calls of others on this one may end."""
         if self._channel is not None:
-            await self._channel.close()
-            self._channel = None
+            task = asyncio.get_running_loop().create_task(self._channel.close(CALL_S))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        self._channel = None
 
     async def _persist(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         wait = FIRST_WAIT_S
@@ -81,7 +89,7 @@ class CpmConnection:
                 done = await attempt()
             except aio.AioRpcError as error:
                 self._lose(error)
-                await self.close()  # a new channel shows the certificate of now
+                self._renew()
             else:
                 self._found()
                 return done
@@ -102,7 +110,8 @@ class CpmConnection:
         if error.code() in _REFUSALS:
             raise PeerError(f"{self._expected} at {self._address} refuses: {error.details()}") from error
         if not self._lost:
-            self._note(f"{self._expected} at {self._address} cannot be reached ({error.details()}); trying again")
+            what = "does not accept this certificate" if error.code() is grpc.StatusCode.UNAUTHENTICATED else "cannot be reached"
+            self._note(f"{self._expected} at {self._address} {what} ({error.details()}); trying again")
         self._lost = True
 
     def _found(self) -> None:

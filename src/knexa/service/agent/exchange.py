@@ -21,7 +21,7 @@ from knexa.service.identity import Credentials, Identity
 from knexa.service.identity.trust import utc_now
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
-from knexa.service.wire.endpoints import PEER_SERVICE, Server, channel
+from knexa.service.wire.endpoints import PEER_SERVICE, NotReadyError, Server, channel
 
 #: How often a student calls, from how many greetings on, and how long it waits between tries.
 TRIES = 20
@@ -62,6 +62,13 @@ class _Lesson:
     asked: str = ""
     answer: asyncio.Future[bytes] = field(default_factory=asyncio.Future)
 
+    def end(self, why: PeerError) -> None:
+        """Nothing is answered any more: whoever waits is told why."""
+        self.side.forget()
+        if not self.answer.done():
+            self.answer.set_exception(why)
+            self.answer.exception()  # it is no error of ours if nobody waits
+
 
 class TeachersPort:
     """The methods of ``Peer``. ``on_request`` hears the name of a student and its request; the answer comes through :meth:`answer`.
@@ -81,18 +88,20 @@ class TeachersPort:
         server.serve(PEER_SERVICE, {"Greet": self.greet, "Exchange": self.exchange})
 
     async def greet(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
-        student, ticket = self._student(caller), codec.parsed(pb.Greeting, request, caller.name).ticket
-        lesson = self._lessons.get(_digest(ticket))
-        if lesson is None:
-            lesson = _Lesson(TeacherSide(self._we.party(student, certificate), ticket, self._seen, time.time()))
-            self._lessons[_digest(ticket)] = lesson
+        student, token = self._student(caller), codec.parsed(pb.Greeting, request, caller.name).ticket
+        party = self._we.party(student, certificate)
+        # By what the ticket says, not by its bytes: the coordinator signs it anew whenever it tells of it.
+        digest = party.accept(token, "teacher", time.time())[0].digest
+        if digest not in self._lessons:
+            self._lessons[digest] = _Lesson(TeacherSide(party, token, self._seen, time.time()))
         _, own = self._we.credentials.current()
-        return pb.Greeting(certificate=own, offer=lesson.side.offer).SerializeToString()
+        return pb.Greeting(certificate=own, offer=self._lessons[digest].side.offer).SerializeToString()
 
     async def exchange(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
         student, sealed = self._student(caller), codec.parsed(pb.Sealed, request, caller.name)
-        lesson = self._lessons.get(_digest(sealed.ticket))
-        if lesson is None or lesson.side.ticket.student != student.name:
+        ticket, _ = self._we.party(student, certificate).accept(sealed.ticket, "teacher", time.time())
+        lesson = self._lessons.get(ticket.digest)
+        if lesson is None:
             raise PeerError(f"{caller} asks without having greeted; it has to greet first")
         if not lesson.asked:
             asked = lesson.side.hear(sealed.offer, sealed.envelope, time.time())
@@ -103,23 +112,39 @@ class TeachersPort:
         return pb.Sealed(envelope=await asyncio.shield(lesson.answer)).SerializeToString()
 
     def answer(self, package: KnowledgePackage) -> None:
-        """Seal ``package`` for who has asked. Nothing happens if nobody has, since before a restart for instance."""
-        for lesson in self._lessons.values():
-            if lesson.side.ticket.match_id == package.match_id and lesson.asked and not lesson.answer.done():
-                lesson.answer.set_result(lesson.side.answer(package.within(lesson.side.ticket.byte_budget), time.time()))
+        """Seal ``package`` for who has asked. Nothing happens if nobody has, since before a restart for instance.
+
+        What cannot be sealed (a student's key that is none, a ticket that has expired, tensors that do not fit) is told to the student.
+        """
+        for lesson in self._of(package.match_id):
+            try:
+                sealed = lesson.side.answer(package.within(lesson.side.ticket.byte_budget), time.time())
+            except (PeerError, ValueError) as error:
+                lesson.end(PeerError(f"{package.match_id} cannot be answered: {error}"))
+            else:
+                lesson.answer.set_result(sealed)
+
+    def refuse(self, match_id: str, error: PeerError) -> None:
+        """The request under ``match_id`` is not answered."""
+        for lesson in self._of(match_id):
+            lesson.end(error)
 
     def forget(self, round: int) -> None:
         """Lessons of rounds before ``round`` are over."""
         for digest, lesson in list(self._lessons.items()):
             if lesson.side.ticket.round < round:
-                lesson.side.forget()
-                lesson.answer.cancel()
+                lesson.end(PeerError(f"round {lesson.side.ticket.round} is over"))
                 del self._lessons[digest]
+
+    def _of(self, match_id: str) -> list[_Lesson]:
+        """Lessons of the match in which somebody waits for an answer."""
+        asked = [lesson for lesson in self._lessons.values() if lesson.side.ticket.match_id == match_id and lesson.asked]
+        return [lesson for lesson in asked if not lesson.answer.done()]
 
     @property
     def _we(self) -> Ourselves:
         if self._opened is None:
-            raise PeerError("this agent has not joined its federation yet; try again")
+            raise NotReadyError("this agent has not joined its federation yet")
         return self._opened
 
     def _student(self, caller: Identity) -> Identity:

@@ -23,7 +23,17 @@ from knexa.exchange.signing import VerifyingKey
 from knexa.matching.terms import terms_of
 from knexa.participant.contract import load_workplace
 from knexa.protocol.agent import Action, Agent, Phase
-from knexa.protocol.messages import COORDINATOR, ExchangeFailed, Matched, Message, OutcomeReported, ProfileReported, Send, WakeAt
+from knexa.protocol.messages import (
+    COORDINATOR,
+    ExchangeFailed,
+    Matched,
+    Message,
+    OutcomeReported,
+    ProfileReported,
+    RoundOpened,
+    Send,
+    WakeAt,
+)
 from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, SendPeer, Study, Teach, Train, Work
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.exchange import Ourselves, TeachersPort, learn_from
@@ -90,9 +100,11 @@ class _Process:
         self._store = AgentStore(plan.folder)
         self._inputs: asyncio.Queue[Input] = asyncio.Queue()
         self._reports = asyncio.Event()
-        self._told: dict[str, tuple[bytes, str]] = {}
+        self._told: dict[str, tuple[bytes, str, int]] = {}
         self._calling: set[str] = set()
         self._finishing = False
+        self._ending = False
+        self._timer: asyncio.TimerHandle | None = None
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -117,6 +129,7 @@ class _Process:
             try:
                 await self._live()
             finally:
+                self._ending = True
                 for task in self._running:
                     task.cancel()
                 await asyncio.gather(*self._running, return_exceptions=True)
@@ -134,7 +147,10 @@ class _Process:
         host, _, _ = self._plan.listen.rpartition(":")
         self._port = TeachersPort(seen, lambda student, request: self._inputs.put_nowait(Heard(student, KnowledgeRequested(request))))
         self._port.add_to(server)
-        address = self._plan.reached_at or f"{host}:{await server.listen(self._plan.listen)}"
+        port = await server.listen(self._plan.listen)
+        if self._plan.reached_at is None and host.strip("[]") in ("0.0.0.0", "::", ""):
+            raise ConfigurationError(f"--listen {self._plan.listen}: say with --reached-at under which HOST:PORT peers reach this agent")
+        address = self._plan.reached_at or f"{host}:{port}"
         request = pb.JoinRequest(
             transfer_set=transfer_set, address=address, config=settings_hash(self._plan.config), start=self._memory.start
         )  # fmt: skip
@@ -190,7 +206,9 @@ class _Process:
             case Heard(sender, message):
                 return self._hear(sender, message, now)
             case Woke():
-                return self._keep(self._machine.on_time(now))
+                actions = self._keep(self._machine.on_time(now))
+                self._wake_at(self._machine.state.deadline)  # the wall clock may have been behind the timer
+                return actions
             case Unreachable(match_id):
                 return self._keep(self._machine.on_unreachable(match_id, now))
             case Broke(error):
@@ -205,14 +223,23 @@ class _Process:
     def _hear(self, sender: str, message: Message | PeerMessage, now: float) -> list[Action]:
         try:
             actions = self._keep(self._machine.on_message(sender, message, now))
-        except PeerError:
-            if isinstance(message, Matched) and message.match.student == self._name:
-                # Nobody else will say that this exchange does not take place.
-                self._report(f"failure-{message.match.match_id}", ExchangeFailed(message.match.match_id, codec.REFUSED))
+        except PeerError as error:
+            self._tell_refusal(message, error)
             raise
         if isinstance(message, Matched) and self._machine.state.phase is Phase.AWAITING:
             self._call_teacher()  # after a restart, or with the address of a teacher that has moved
         return actions
+
+    def _tell_refusal(self, message: Message | PeerMessage, error: PeerError) -> None:
+        """Whoever would wait for what this agent does not do hears of it: the coordinator, a student, or this agent itself."""
+        match message:
+            case Matched(match_) if match_.student == self._name:
+                self._report(f"failure-{match_.match_id}", ExchangeFailed(match_.match_id, codec.REFUSED))
+                self._store.save(self._memory)
+            case KnowledgeRequested(request):
+                self._port.refuse(request.match_id, error)
+            case KnowledgeSent(package):
+                self._inputs.put_nowait(Unreachable(package.match_id))
 
     def _keep(self, actions: list[Action]) -> list[Action]:
         """Note what is to be on disk before anything of it happens: work that begins, reports that are due."""
@@ -255,9 +282,11 @@ class _Process:
             except PeerError as error:
                 self._note(f"refused: {error}")
                 continue
+            if isinstance(message, RoundOpened):
+                self._port.forget(message.round)
+                self._told = {match_id: kept for match_id, kept in self._told.items() if kept[2] >= message.round}
             if isinstance(message, Matched):
-                self._told[message.match.match_id] = (told.matched.ticket, told.matched.address)
-                self._port.forget(message.match.round)
+                self._told[message.match.match_id] = (told.matched.ticket, told.matched.address, message.match.round)
             self._inputs.put_nowait(Heard(COORDINATOR, message))
 
     async def _send_reports(self) -> None:
@@ -275,11 +304,14 @@ class _Process:
 
     async def _hear_of_revoked(self) -> None:
         trust, own = self._credentials.trust, self._credentials.identity.organisation
+        said = ""
         while True:
             try:
                 news = admit((await self._cpm.revoked(question(trust, own))).lists, trust)
             except PeerError as error:
-                self._note(f"refused a list of revoked certificates: {error}")
+                if str(error) != said:
+                    self._note(f"refused a list of revoked certificates: {error}")
+                said = str(error)
             else:
                 if news:
                     self._note(f"{news} new lists of revoked certificates")
@@ -297,7 +329,7 @@ class _Process:
         self._run(self._learn(state.match.match_id, state.match.teacher, state.request))
 
     async def _learn(self, match_id: str, teacher: str, request: KnowledgeRequest) -> None:
-        ticket, address = self._told[match_id]
+        ticket, address, _ = self._told[match_id]
         try:
             package = await learn_from(self._we, teacher, address, ticket, request)
         except PeerError as error:
@@ -309,8 +341,13 @@ class _Process:
             self._calling.discard(match_id)
 
     def _wake_at(self, at: float) -> None:
+        """One timer: the machine waits for one thing at a time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if math.isfinite(at):
-            asyncio.get_running_loop().call_later(max(at - time.time(), 0.0), self._inputs.put_nowait, Woke())
+            delay = max(at - time.time(), 0.01)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._inputs.put_nowait, Woke())
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         """Beside the queue. What goes wrong in it ends the process: nothing may be lost in silence."""
@@ -320,5 +357,8 @@ class _Process:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            if not self._ending:
+                self._inputs.put_nowait(Broke(RuntimeError("a part of the agent was cancelled while it was needed")))
+        elif (error := task.exception()) is not None:
             self._inputs.put_nowait(Broke(error))

@@ -10,6 +10,7 @@ Nothing here knows of sockets or of the clock.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,9 +18,13 @@ from typing import Any
 from knexa.errors import PeerError
 from knexa.protocol.coordinator import Action, Coordinator, Phase
 from knexa.protocol.messages import Finished, Message, Record, RoundOpened, Send, WakeAt
-from knexa.service.cpm.journal import Entry, Journal
+from knexa.service.cpm.journal import Entry, Journal, JournalError
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+#: HOST:PORT, or nothing.
+_ADDRESS = re.compile(r"|(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):[0-9]{1,5}")
 
 #: Appends an event to the record of the run: kind and fields.
 Recorder = Callable[[str, Mapping[str, Any]], None]
@@ -48,11 +53,16 @@ class Said:
 
 @dataclass(slots=True)
 class Seat:
-    """What is known of an agent: as what it joined, what still holds of what it was told, which scores it has reported."""
+    """What is known of an agent: as what it joined, what still holds of what it was told, of which stages and rounds it gave scores."""
 
     member: Member | None = None
     said: list[Said] = field(default_factory=list)
-    finished: bool = False
+    evaluated: set[tuple[str, int]] = field(default_factory=set)
+
+    @property
+    def finished(self) -> bool:
+        """Whether its final scores are here."""
+        return any(stage == "end" for stage, _ in self.evaluated)
 
 
 class Conductor:
@@ -73,6 +83,7 @@ class Conductor:
         self.seats = {agent: Seat() for agent in coordinator.agents}
         self.wake_at: float | None = None
         self.closed = False
+        self.broken: BaseException | None = None
         self.transfer_set = ""
         self.matched_at = 0.0
         self._header = header
@@ -109,7 +120,7 @@ class Conductor:
     def tick(self, now: float) -> None:
         """Let time pass. Only what changes something is kept."""
         if self.wake_at is not None and now >= self.wake_at:
-            self._take(Entry(now, "time", "", f"time-{now!r}"))
+            self._take(Entry(now, "time", "", f"time-{self.inputs + 1}"))
 
     def close(self, now: float) -> None:
         """Write the end of the record: whoever has not reported its final scores by now is named as lost."""
@@ -144,9 +155,16 @@ class Conductor:
     # --- the three steps
 
     def _take(self, entry: Entry) -> None:
+        if self.broken is not None:
+            raise JournalError("memory and journal differ since an error; start the coordinator again") from self.broken
         actions = self._decide(entry)
-        self._journal.append(entry)
-        self._act(entry, actions)
+        try:
+            self._journal.append(entry)
+            self._act(entry, actions)
+        except BaseException as error:
+            # The state machine is ahead of the journal now: whatever came next would be kept on top of something that is not there.
+            self.broken = error
+            raise
 
     def _apply(self, entry: Entry) -> None:
         self._act(entry, self._decide(entry))
@@ -166,9 +184,10 @@ class Conductor:
                 return []
 
     def _reported(self, entry: Entry, what: codec.Report) -> list[Action]:
-        if not self.started:
-            raise PeerError(f"agent {entry.sender!r} reports before the federation has started")
+        if not self.started or self.seats[entry.sender].member is None:
+            raise PeerError(f"agent {entry.sender!r} reports before it has joined, or before the federation has started")
         if isinstance(what, Mapping):
+            self._require_due(entry.sender, what)
             return [Record("evaluation", {**what, "agent": entry.sender})]
         return self.coordinator.on_message(entry.sender, what, entry.time)
 
@@ -184,13 +203,13 @@ class Conductor:
                     self._say(agent, message)
                     told.add(agent)
                 case WakeAt(time):
-                    self.wake_at = time if self.wake_at is None else min(time, self.wake_at)
+                    self.wake_at = time  # a coordinator has one deadline at a time
                 case Record(kind, fields):
                     self._record(kind, fields)
                     if kind == "match":
                         self.matched_at = entry.time
-                    if kind == "evaluation" and fields["stage"] == "end":
-                        self.seats[entry.sender].finished = True
+                    if kind == "evaluation":
+                        self.seats[entry.sender].evaluated.add((fields["stage"], fields["round"]))
         if entry.kind == "close":
             self._end()
         if told:
@@ -221,7 +240,7 @@ class Conductor:
                 f"agent {agent!r} has other settings than this federation ({request.config[:16]!r}, not {self._config[:16]}); "
                 "give all agents the coordinator's federation.toml and the same version of knexa"
             )
-        if len(request.transfer_set) != 64 or len(request.start) != 32 or len(request.address) > 255:
+        if not _HASH.fullmatch(request.transfer_set) or len(request.start) != 32 or not _ADDRESS.fullmatch(request.address):
             raise PeerError(
                 f"agent {agent!r} joins with a transfer set, a start or an address that is none; is it of another version of knexa?"
             )
@@ -230,6 +249,14 @@ class Conductor:
                 f"agent {agent!r} holds the transfer set {request.transfer_set[:16]!r}, the others {self.transfer_set[:16]}; "
                 "give all agents the same problems"
             )
+
+    def _require_due(self, agent: str, scores: Mapping[str, Any]) -> None:
+        """Scores of each stage and round are reported once, and none before its time."""
+        stage, round = scores["stage"], scores["round"]
+        over = self.coordinator.phase is Phase.FINISHED
+        due = {"start": round == 0, "round": 1 <= round <= self.coordinator.round, "end": over and round == self.coordinator.round}[stage]
+        if not due or (stage, round) in self.seats[agent].evaluated:
+            raise PeerError(f"agent {agent!r} reports scores of stage {stage!r} after round {round}, which are not due, or known")
 
     def _start_hash(self) -> str:
         """As a simulation's: over the hashes of the starting states, in the order of the agents."""

@@ -24,7 +24,7 @@ _FEDERATION = Table(
     _METADATA,
     Column("schema", Integer, nullable=False),
     Column("federation_id", String(64), primary_key=True),
-    Column("config", String, nullable=False),
+    Column("settings", String(64), nullable=False),
 )
 _ENTRIES = Table(
     "entries",
@@ -88,17 +88,17 @@ class Journal:
         self.close()
 
     def federation(self) -> tuple[str, str] | None:
-        """Id and configuration (TOML) of the federation whose journal this is; None if it is new. JournalError for another schema."""
+        """Id and settings (their SHA-256) of the federation whose journal this is; None if it is new. JournalError for another schema."""
         row = self._read(select(_FEDERATION)).fetchone()
         if row is not None and row.schema != SCHEMA:
             raise JournalError(
                 f"journal {self.url}: has schema {row.schema}, this version of knexa reads {SCHEMA}; go on with the one that began it"
             )
-        return None if row is None else (row.federation_id, row.config)
+        return None if row is None else (row.federation_id, row.settings)
 
-    def begin(self, federation_id: str, config: str) -> None:
+    def begin(self, federation_id: str, settings: str) -> None:
         """Make it the journal of a federation."""
-        self._write(insert(_FEDERATION).values(schema=SCHEMA, federation_id=federation_id, config=config))
+        self._write(insert(_FEDERATION).values(schema=SCHEMA, federation_id=federation_id, settings=settings))
 
     def append(self, entry: Entry) -> None:
         """On return it is on disk. Raises JournalError if it is not, or if there is one with that sender and id already."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import resource
 import secrets
 import signal
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from knexa.config import FederationConfig, organisations, to_toml
-from knexa.errors import ConfigurationError
+from knexa.errors import ConfigurationError, RunFolderError
 from knexa.events import EVENTS_FILE, SCHEMA_VERSION, TIMINGS_FILE, EventLog
 from knexa.matching.matchmakers import build_matchmaker
 from knexa.matching.terms import terms_of
@@ -35,7 +37,9 @@ JOURNAL_FILE = "journal.sqlite"
 
 #: Seconds that calls in progress get when the process is told to end, and that it goes on acknowledging after the end.
 GRACE_S = 5.0
-LINGER_S = 2.0
+LINGER_S = 5.0
+#: Seconds that agents get after a restart to be there again.
+RECONNECT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,31 @@ class CpmPlan:
 def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
     """Run until the federation is over (True) or the process is told to end (False). ``note`` gets lines for the operator."""
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with Journal(f"sqlite:///{plan.folder / JOURNAL_FILE}") as journal:
+    with _alone(plan.folder), Journal(f"sqlite:///{plan.folder / JOURNAL_FILE}") as journal:
         known = journal.federation()
         if known is None:
-            journal.begin(f"f-{secrets.token_hex(8)}", to_toml(plan.config))
-            known = journal.federation()
             (plan.folder / CONFIG_FILE).write_text(to_toml(plan.config), encoding="utf-8")
-        assert known is not None
+            known = (f"f-{secrets.token_hex(8)}", settings_hash(plan.config))
+            journal.begin(*known)
         federation_id, began_with = known
-        if began_with != to_toml(plan.config):
+        if began_with != settings_hash(plan.config):
             raise ConfigurationError(f"{plan.folder}: holds the journal of a federation with other settings; choose another folder")
         return asyncio.run(_Process(plan, journal, federation_id, note).run())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time: a second one would write the record anew under the first."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise RunFolderError(f"{folder}: another coordinator runs this federation; stop it first, or choose another --out") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 class _Process:
@@ -123,8 +141,13 @@ class _Process:
         )
         names = [agent.name for agent in config.agents]
         coordinator = Coordinator(
-            names, matchmaker, config.rounds, patience(config), log_candidates=config.matching.log_candidates
-        )  # fmt: skip
+            names,
+            matchmaker,
+            config.rounds,
+            patience(config),
+            log_candidates=config.matching.log_candidates,
+            evaluated_every=config.evaluation.curve_every,
+        )
         header = {
             "schema": SCHEMA_VERSION,
             "version": version("knexa"),
@@ -143,12 +166,17 @@ class _Process:
     async def _conduct(self, conductor: Conductor) -> None:
         """Start when all are there, let time pass, end when all have reported or the last deadline is over."""
         over_at: float | None = None
+        # Whoever was cut off by a restart gets time to come back before a deadline that passed meanwhile counts against it.
+        reconnected_at = self._began + RECONNECT_S if conductor.started else 0.0
         while not conductor.closed and not self._told_to_end:
             self._changed.clear()
             now = time.time()
             if not conductor.started:
                 self._start(conductor, now)
-            conductor.tick(now)
+            if conductor.broken is not None:
+                raise conductor.broken
+            if now >= reconnected_at or conductor.coordinator.phase is Phase.BETWEEN:
+                conductor.tick(now)
             finished = conductor.coordinator.phase is Phase.FINISHED
             if finished and over_at is None:
                 over_at = now + self._plan.config.transport.deadline_s

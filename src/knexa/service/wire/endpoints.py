@@ -22,6 +22,9 @@ PEER_SERVICE = "knexa.v1.Peer"
 #: Largest message, after decompression. gRPC's own default; said here because safety depends on it.
 LARGEST_MESSAGE = 4 * 2**20
 
+#: Calls at once, of all callers together; beyond that they are told to come back.
+_MOST_CALLS = 4096
+
 #: A connection lives at most so long; then it is made anew, with the certificates and the revocations of then.
 _CONNECTION_AGE_MS = 60_000
 #: How long a call may go on after its connection is too old: an exchange waits for a model that writes.
@@ -60,6 +63,10 @@ Unary = Callable[[bytes, Identity, bytes], Awaitable[bytes]]
 Stream = Callable[[bytes, Identity, bytes], AsyncIterator[bytes]]
 
 
+class NotReadyError(PeerError):
+    """Nobody is at fault: the same call can be answered a little later."""
+
+
 class Server:
     """One port. Every call reaches its method with the verified identity of who calls, or is refused.
 
@@ -70,7 +77,7 @@ class Server:
         """``note`` gets a line for whatever an operator would want to know."""
         self.refused = {"identity": 0, "message": 0}
         self._credentials, self._clock, self._note = credentials, clock, note
-        self._server = aio.server(options=_SERVER_OPTIONS)
+        self._server = aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=_MOST_CALLS)
 
     def serve(self, service: str, unary: Mapping[str, Unary], streams: Mapping[str, Stream] | None = None) -> None:
         """Methods by their names in ``federation.proto``."""
@@ -109,7 +116,13 @@ class Server:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
             raise
 
+    def _still_trusted(self, certificate: bytes) -> None:
+        """A call may last for hours; a key that was taken back meanwhile is told nothing more. Raises PeerError."""
+        self._credentials.trust.verify(certificate, self._clock(), "client")
+
     async def _refuse(self, context: Any, caller: Identity, error: PeerError) -> None:
+        if isinstance(error, NotReadyError):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         self.refused["message"] += 1
         self._note(f"refused {caller}: {error}")
         await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
@@ -118,7 +131,9 @@ class Server:
         async def call(request: bytes, context: Any) -> bytes:
             caller, certificate = await self._caller(context)
             try:
-                return await method(request, caller, certificate)
+                reply = await method(request, caller, certificate)
+                self._still_trusted(certificate)
+                return reply
             except PeerError as error:
                 await self._refuse(context, caller, error)
                 raise
@@ -130,6 +145,7 @@ class Server:
             caller, certificate = await self._caller(context)
             try:
                 async for reply in method(request, caller, certificate):
+                    self._still_trusted(certificate)
                     yield reply
             except PeerError as error:
                 await self._refuse(context, caller, error)

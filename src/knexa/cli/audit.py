@@ -53,7 +53,7 @@ def _print(found: Audit, everything: bool) -> None:
     console.print(f"{found.numbers:,} numbers. Texts, all of them names, hashes or addresses: {listed}.", highlight=False, soft_wrap=True)
     if not found.faults:
         console.print(
-            "Every message, written again from these values alone, gives the bytes that were received: there was nothing else in them.",
+            "Every message, written again from these values alone, is what was kept of it: there is nothing else in the journal.",
             highlight=False,
             soft_wrap=True,
         )

@@ -19,16 +19,19 @@ from typing import Any
 from knexa.config import FederationConfig, organisations, to_toml
 from knexa.errors import KnexaError, RunFolderError
 from knexa.events import TIMINGS_FILE, EventLog, read_events
-from knexa.service.identity import CPM, Authority
+from knexa.service.identity import CPM, Authority, renew_reachable
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.trust import utc_now
 
 #: The organisation that runs the coordinator.
 OPERATOR = "operator"
 
-#: How often a process that dies is started again, and how long the others may take to end when one cannot be.
+#: How often a process that dies within HEALTHY_S seconds is started again, and how long others may take to end when one cannot be.
 RESTARTS = 5
+HEALTHY_S = 60.0
 GRACE_S = 10.0
+#: How often certificates are looked at; they are good for a day, and renewed in the second half of it.
+RENEWAL_S = 600.0
 
 
 class ProcessFailed(KnexaError):  # noqa: N818 - names what happened, as Interrupted does
@@ -62,6 +65,7 @@ class _Running:
     command: Sequence[str]
     log: Path
     process: subprocess.Popen[bytes]
+    began: float
     restarts: int = 0
 
 
@@ -75,6 +79,7 @@ class LocalFederation:
         self.folder, self._config, self._workplace = folder, config, workplace
         self._running: list[_Running] = []
         self._over_since = 0.0
+        self._renewed = time.monotonic()
 
     def __enter__(self) -> LocalFederation:
         return self
@@ -104,12 +109,24 @@ class LocalFederation:
                 return  # the coordinator has everybody's last word; whoever has missed its thanks is ended with the rest
             for one in pending:
                 if one.process.poll() is not None:
-                    if one.restarts == RESTARTS:
-                        raise ProcessFailed(f"{one.name} ended with code {one.process.returncode}, {RESTARTS + 1} times; see {one.log}")
-                    one.restarts += 1
+                    self._revive(one)
                     on_restart(one.name)
-                    one.process = self._spawn(one.command, one.log)
+            self._renew()
             time.sleep(glance_s)
+
+    def _revive(self, one: _Running) -> None:
+        now = time.monotonic()
+        one.restarts = 0 if now - one.began > HEALTHY_S else one.restarts + 1
+        if one.restarts > RESTARTS:
+            raise ProcessFailed(f"{one.name} ended with code {one.process.returncode}, {RESTARTS + 1} times in a row; see {one.log}")
+        one.process, one.began = self._spawn(one.command, one.log), now
+
+    def _renew(self) -> None:
+        """Certificates that are due get their successors, which the processes read without a restart."""
+        if time.monotonic() - self._renewed > RENEWAL_S:
+            self._renewed = time.monotonic()
+            for folder in (self.folder / "identities").glob("ca-*"):
+                renew_reachable(Authority.open(folder), utc_now())
 
     def _over_for(self) -> float:
         """Seconds since the coordinator was first seen to have ended."""
@@ -149,7 +166,7 @@ class LocalFederation:
         log = self.folder / "logs" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "knexa", *arguments]
-        self._running.append(_Running(name, command, log, self._spawn(command, log)))
+        self._running.append(_Running(name, command, log, self._spawn(command, log), time.monotonic()))
 
     def _spawn(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         """A session of its own, so that Ctrl-C reaches the supervisor alone, which then ends them in order."""

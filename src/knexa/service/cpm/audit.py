@@ -1,7 +1,8 @@
-"""``knexa audit``: everything that a coordinator ever received, from its journal, and a proof that nothing else was in it.
+"""``knexa audit``: everything that a coordinator ever took from its agents, from its journal, and a proof of what it can be.
 
-The proof is in the bytes: every entry is parsed by the closed schema and written again from the parsed values alone; if that gives the
-bytes that are in the journal, they held those values and nothing beside them. The values are then sorted by what they are.
+What arrives is parsed by the closed schema, and only the parsed values are kept: whatever else was in the bytes is gone before anything
+reads it. The proof is that every entry, written again from its values alone, is the entry: there are numbers in it, and texts in five
+places, each of which has a form of its own (a match, a report, two hashes, an address). Refused messages are not kept.
 """
 
 from __future__ import annotations

@@ -186,25 +186,13 @@ HOGS = {
 }  # fmt: skip
 
 
-def _slowness() -> float:
-    """How many seconds a tenth of a second of work takes here now, times ten: 1 on an idle processor."""
-    began, worked = time.monotonic(), time.process_time()
-    while time.process_time() - worked < 0.1:
-        pass
-    return max(1.0, (time.monotonic() - began) / 0.1)
-
-
 @pytest.mark.parametrize("name", HOGS)
 def test_a_program_that_takes_all_it_can_harms_only_itself(sandbox: Sandbox, name: str) -> None:
-    """It gets its verdict within the limit plus a second, and the next check is served as ever.
-
-    The limit is on the program's own running: on a machine that is busy with other things, a second lasts longer for everybody.
-    """
+    """It gets its verdict within the limit plus a second, and the next check is served as ever."""
     program, expected = HOGS[name]
     began = time.monotonic()
     verdict = _one(sandbox, program, "def check(candidate): candidate()")
-    took = time.monotonic() - began
-    assert took < TIMEOUT_S + 1 or took < 2 * (TIMEOUT_S + 1) * _slowness()
+    assert time.monotonic() - began < TIMEOUT_S + 1
     # Which limit a program meets first may depend on the machine; that it meets one does not.
     assert verdict is expected or (verdict in (Verdict.ERROR, Verdict.MEMORY) and expected in (Verdict.ERROR, Verdict.MEMORY))
     assert _one(sandbox, "def probe(): return 1", "def check(candidate): assert candidate() == 1") is Verdict.PASSED

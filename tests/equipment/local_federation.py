@@ -50,7 +50,7 @@ class Recorded:
         self.conductor = Conductor(
             coordinator,
             journal,
-            header={"agents": list(NAMES)},
+            header=lambda start: {"agents": list(NAMES), "start_hash": start},
             config="settings",
             record=lambda kind, fields: self.events.append(json.dumps({"kind": kind, **fields})),
             on_said=lambda agents: None,

@@ -13,7 +13,7 @@ from knexa.cli.display import show_progress
 from knexa.config import FederationConfig, load_config
 from knexa.errors import ConfigurationError, ModelError
 from knexa.events import EVENTS_FILE
-from knexa.matching.matchmakers import build_matchmaker
+from knexa.matching.matchmakers import matchmaker_of
 from knexa.participant.data import federation_data
 from knexa.record import read_run
 from knexa.report import final_table, write_report
@@ -60,7 +60,7 @@ def preflight(config: FederationConfig) -> None:
     Raises ConfigurationError.
     """
     federation_data(config)
-    build_matchmaker(config.matching, config.reward, config.rounds, config.seed, trial=lambda matches: [0.0] * len(matches))
+    matchmaker_of(config, trial=lambda matches: [0.0] * len(matches))
 
 
 def start_run(config: FederationConfig, out: Path | None, on_progress: OnProgress | None) -> Path:

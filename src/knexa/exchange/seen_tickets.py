@@ -16,6 +16,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from knexa.durable import sync
 from knexa.errors import KnexaError, PeerError
 from knexa.exchange.limits import LONGEST_LIFE
 from knexa.exchange.ticket import Ticket
@@ -129,7 +130,7 @@ class SeenTickets:
             self._file = file
             _write(file, content)
             draft.replace(self.path)
-            _sync_folder(self.path.parent)
+            sync(self.path.parent)
         except OSError as error:
             raise self._unwritable(error) from error
         self._forgotten, self._expiry, self._compact_at = forgotten, kept, max(_FEW, 2 * len(kept))
@@ -160,11 +161,3 @@ def _write(file: int, content: bytes) -> None:
     while content:
         content = content[os.write(file, content) :]
     os.fsync(file)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -46,11 +46,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from knexa.config import FederationConfig
 from knexa.errors import PeerError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import Profile
-from knexa.matching.terms import OPEN_TERMS, Terms
+from knexa.matching.terms import OPEN_TERMS, Terms, terms_of
 from knexa.protocol.messages import (
     COORDINATOR,
     ExchangeFailed,
@@ -66,6 +67,10 @@ from knexa.protocol.messages import (
 from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, Result, SendPeer, Study, Teach, Train, Work
 
 Action = Send | SendPeer | WakeAt | Work
+
+
+#: A student gives its teacher up after this share of a phase, so that its word still reaches the coordinator in time.
+PATIENCE = 0.5
 
 
 class Phase(Enum):
@@ -305,3 +310,15 @@ class Agent:
         if self.state.match is None:
             raise ValueError(f"agent {self.name!r} has no match in phase {self.state.phase.value}")
         return self.state.match
+
+
+def agent_of(config: FederationConfig, name: str, transfer_set: str) -> Agent:
+    """The machine of agent ``name``, the same in a simulation and in a process. ``transfer_set``: hash of the set that it holds."""
+    return Agent(
+        name,
+        [agent.name for agent in config.agents],
+        transfer_set=transfer_set,
+        budget=config.distillation.prompts,
+        patience=config.transport.deadline_s * PATIENCE,
+        terms=terms_of(config)[name],
+    )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from knexa.durable import sync
 from knexa.errors import RunFolderError
 
 FORMAT = 1
@@ -78,15 +79,6 @@ def drop_checkpoints(folder: Path) -> None:
     """Remove them all: the run is over."""
     for path in folder.glob(f"{_PREFIX}*"):
         shutil.rmtree(path)
-
-
-def sync(path: Path) -> None:
-    """Wait until ``path``, a file or a folder, is on disk as it is now."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -10,17 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import knexa
-from knexa.config import FederationConfig, organisations
+from knexa.config import FederationConfig
+from knexa.durable import sync
 from knexa.errors import KnexaError
-from knexa.events import SCHEMA_VERSION
-from knexa.matching.matchmakers import build_matchmaker
-from knexa.matching.terms import terms_of
 from knexa.participant.contract import Stage
-from knexa.protocol.agent import Agent
-from knexa.protocol.coordinator import Coordinator, Phase
-from knexa.protocol.patience import patience
-from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, sync, write_checkpoint
+from knexa.protocol.agent import agent_of
+from knexa.protocol.assembly import coordinator_of, header_of
+from knexa.protocol.coordinator import Phase
+from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, write_checkpoint
 from knexa.simulation.duration import Duration
 from knexa.simulation.engine import Cost, Engine, Job, Pending
 from knexa.simulation.loop import Simulation
@@ -30,9 +27,6 @@ from knexa.simulation.progress import Forecast, OnProgress, Progress
 from knexa.simulation.run_folder import LEAST_FREE, RunFolder, require_space
 from knexa.simulation.serial import Serial
 from knexa.simulation.transport import Transport
-
-#: A student gives its teacher up after this share of a phase, so that its word still reaches the coordinator in time.
-PATIENCE = 0.5
 
 _PHASES = {Phase.PROFILES: "training", Phase.EXCHANGES: "exchange"}
 
@@ -99,31 +93,14 @@ class Run:
         # Two checkpoints side by side, the adapters, and as much again for the logs.
         require_space(self._folder.path, LEAST_FREE + 4 * sum(map(len, states.values())))
         start = hashlib.sha256(b"".join(hashlib.sha256(states[name]).digest() for name in self._names))
-        # The engine is left out: it is no part of what was computed, and every engine writes the same log.
-        config = self._config.model_dump(mode="json", exclude={"engine"})
-        version = {"schema": SCHEMA_VERSION, "version": knexa.__version__}
-        self._record("header", {**version, "config": config, "agents": list(self._names), "start_hash": start.hexdigest()})
+        self._record("header", header_of(self._config, start.hexdigest()))
         return states
 
     def _simulation(self, states: dict[str, bytes]) -> Simulation:
-        config, names = self._config, self._names
-        oracle = trial(self._engine, states, config.reward)
-        terms = terms_of(config)
-        matchmaker = build_matchmaker(
-            config.matching, config.reward, config.rounds, config.seed, trial=oracle, organisations=organisations(config), terms=terms
-        )
-        deadline = config.transport.deadline_s
-        coordinator = Coordinator(
-            names,
-            matchmaker,
-            config.rounds,
-            patience(config),
-            log_candidates=config.matching.log_candidates,
-            evaluated_every=config.evaluation.curve_every,
-        )
+        config = self._config
+        coordinator = coordinator_of(config, trial(self._engine, states, config.reward))
         transfer_set: str = self._engine.submit(Job("transfer_set", "transfer-set", "", self.round, ())).result()
-        shared: dict[str, Any] = {"transfer_set": transfer_set, "budget": config.distillation.prompts, "patience": deadline * PATIENCE}
-        agents = {name: Agent(name, names, terms=terms[name], **shared) for name in names}
+        agents = {name: agent_of(config, name, transfer_set) for name in self._names}
         transport = Transport(config.transport, config.seed)
         return Simulation(
             coordinator, agents, states, engine=self._engine, transport=transport, duration=self._duration, record=self._record

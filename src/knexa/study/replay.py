@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from knexa.config import FederationConfig, load_config, organisations
+from knexa.config import FederationConfig, load_config
 from knexa.errors import ConfigurationError, RunFolderError
-from knexa.matching import Candidate, Match, build_matchmaker
+from knexa.matching import Candidate, Match
+from knexa.matching.matchmakers import matchmaker_of
 from knexa.matching.reward import raw_reward
-from knexa.matching.terms import terms_of
 from knexa.simulation.run_folder import CONFIG_FILE
 from knexa.study.logged import LoggedRound, logged_rounds
 from knexa.study.statistics import Interval, mean_interval, paired_interval
@@ -110,9 +110,7 @@ def replay(folders: Sequence[Path], matchmaker: str, sets: Sequence[str] = ()) -
 def _judged(folder: Path, name: str, sets: Sequence[str]) -> list[_Judged]:
     rounds = logged_rounds(folder)
     config = load_config(folder / CONFIG_FILE, sets=(f"matching.matchmaker={name}", "matching.log_candidates=true", *sets))
-    other = build_matchmaker(
-        config.matching, config.reward, config.rounds, config.seed, organisations=organisations(config), terms=terms_of(config)
-    )
+    other = matchmaker_of(config)
     earned = _rewards(rounds, config)
     judged = []
     for one in rounds:

@@ -1,7 +1,7 @@
 """Matchmakers: KNEXA's own, the baselines, and those that users plug in."""
 
 from knexa.matching.matchmakers.baselines import HeuristicMatchmaker, LocalMatchmaker, OracleMatchmaker, RandomMatchmaker
-from knexa.matching.matchmakers.build import MATCHMAKERS, build_matchmaker
+from knexa.matching.matchmakers.build import MATCHMAKERS, build_matchmaker, matchmaker_of
 from knexa.matching.matchmakers.contract import Candidate, Matchmaker, Trial
 from knexa.matching.matchmakers.knexa import KnexaMatchmaker
 
@@ -16,4 +16,5 @@ __all__ = [
     "RandomMatchmaker",
     "Trial",
     "build_matchmaker",
+    "matchmaker_of",
 ]

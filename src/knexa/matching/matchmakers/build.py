@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from knexa.config import MatchingConfig, RewardConfig
+from knexa.config import FederationConfig, MatchingConfig, RewardConfig, organisations
 from knexa.errors import ConfigurationError
 from knexa.matching.matchmakers.baselines import HeuristicMatchmaker, LocalMatchmaker, OracleMatchmaker, RandomMatchmaker
 from knexa.matching.matchmakers.contract import Trial
 from knexa.matching.matchmakers.knexa import KnexaMatchmaker
 from knexa.matching.matchmakers.pairwise import PairwiseMatchmaker
 from knexa.matching.matchmakers.plugged import load_plugin
-from knexa.matching.terms import Terms
+from knexa.matching.terms import Terms, terms_of
 
 MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
 
@@ -50,3 +50,10 @@ def build_matchmaker(
             return load_plugin(config, reward, rounds, seed, terms=terms)
         case name:
             raise ConfigurationError(f"matching.matchmaker = {name!r} is unknown; choose {', '.join(MATCHMAKERS)} or module:object")
+
+
+def matchmaker_of(config: FederationConfig, trial: Trial | None = None) -> PairwiseMatchmaker:
+    """The matchmaker of a whole configuration, with its agents' organisations and terms."""
+    return build_matchmaker(
+        config.matching, config.reward, config.rounds, config.seed, trial, organisations=organisations(config), terms=terms_of(config)
+    )

@@ -7,11 +7,11 @@ Work in hand is kept as what it is to do; it begins again from the same bytes, s
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from knexa import durable
 from knexa.errors import RunFolderError
 from knexa.protocol.agent import AgentState
 from knexa.protocol.encoding import JsonForm
@@ -74,8 +74,8 @@ class AgentStore:
             changed = memory.learner is not self._kept
             if changed:
                 self._number += 1
-                _write(self._learner(), memory.learner)
-            _write(self.folder / _FILE, json.dumps(self._form(memory)).encode())
+                durable.replace(self._learner(), memory.learner)
+            durable.replace(self.folder / _FILE, json.dumps(self._form(memory)).encode())
             if changed and self._kept is not None:
                 before.unlink(missing_ok=True)
             self._kept = memory.learner
@@ -94,18 +94,3 @@ class AgentStore:
 
     def _learner(self) -> Path:
         return self.folder / f"learner-{self._number}.bin"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """In place of what was there, all at once, and synced."""
-    draft = path.with_name(path.name + ".draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

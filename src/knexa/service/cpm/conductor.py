@@ -73,12 +73,15 @@ class Conductor:
         coordinator: Coordinator,
         journal: Journal,
         *,
-        header: Mapping[str, Any],
+        header: Callable[[str], Mapping[str, Any]],
         config: str,
         record: Recorder,
         on_said: Callable[[set[str]], None],
     ) -> None:
-        """``header``: fields of the record's first event. ``config``: SHA-256 of the settings that all share. Replays ``journal``."""
+        """``header``: fields of the record's first event, by the hash of the starting states. ``config``: SHA-256 of all settings.
+
+        Replays ``journal``.
+        """
         self.coordinator = coordinator
         self.seats = {agent: Seat() for agent in coordinator.agents}
         self.wake_at: float | None = None
@@ -172,7 +175,7 @@ class Conductor:
     def _decide(self, entry: Entry) -> list[Action]:
         match entry.kind:
             case "start":
-                header = Record("header", {**self._header, "start_hash": self._start_hash()})
+                header = Record("header", self._header(self._start_hash()))
                 return [header, *self.coordinator.start(entry.time)]
             case "time":
                 self.wake_at = None

@@ -12,16 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 
 from knexa.config import FederationConfig, organisations, to_toml
 from knexa.errors import ConfigurationError, RunFolderError
-from knexa.events import EVENTS_FILE, SCHEMA_VERSION, TIMINGS_FILE, EventLog
-from knexa.matching.matchmakers import build_matchmaker
-from knexa.matching.terms import terms_of
-from knexa.protocol.coordinator import Coordinator, Phase
-from knexa.protocol.patience import patience
+from knexa.events import EVENTS_FILE, TIMINGS_FILE, EventLog
+from knexa.protocol.assembly import coordinator_of, header_of
+from knexa.protocol.coordinator import Phase
 from knexa.service.cpm.conductor import Conductor
 from knexa.service.cpm.journal import Journal
 from knexa.service.cpm.metrics import serve_metrics
@@ -134,30 +132,10 @@ class _Process:
 
     def _conductor(self, events: EventLog, announce: Callable[[set[str]], None]) -> Conductor:
         config = self._plan.config
-        if config.matching.matchmaker == "oracle":
-            raise ConfigurationError("matching.matchmaker = 'oracle' has to try every pair first; only a simulation can (`knexa run`)")
-        matchmaker = build_matchmaker(
-            config.matching, config.reward, config.rounds, config.seed, organisations=organisations(config), terms=terms_of(config)
-        )
-        names = [agent.name for agent in config.agents]
-        coordinator = Coordinator(
-            names,
-            matchmaker,
-            config.rounds,
-            patience(config),
-            log_candidates=config.matching.log_candidates,
-            evaluated_every=config.evaluation.curve_every,
-        )
-        header = {
-            "schema": SCHEMA_VERSION,
-            "version": version("knexa"),
-            "config": config.model_dump(mode="json", exclude={"engine"}),
-            "agents": names,
-        }
         return Conductor(
-            coordinator,
+            coordinator_of(config),
             self._journal,
-            header=header,
+            header=partial(header_of, config),
             config=settings_hash(config),
             record=lambda kind, fields: events.append(kind, **fields),
             on_said=announce,

@@ -63,9 +63,7 @@ class CpmService:
         self._conductor.join(agent, codec.parsed(pb.JoinRequest, request, agent), key, self._clock())
         self._on_input()
         _, own = self._credentials.current()
-        return pb.Federation(
-            federation_id=self._terms.federation_id, certificate=own, round=self._conductor.coordinator.round
-        ).SerializeToString()  # fmt: skip
+        return pb.Federation(federation_id=self._terms.federation_id, certificate=own).SerializeToString()
 
     async def report(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
         agent = self._agent(caller)

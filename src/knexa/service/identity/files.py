@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from knexa.durable import sync
 from knexa.errors import CredentialsError
 
 PRIVATE = 0o600
@@ -73,15 +74,6 @@ def write_if_other(path: Path, content: bytes) -> None:
     """:func:`write`, unless ``path`` holds these bytes already: then it stays untouched, time stamp included."""
     if not path.is_file() or path.read_bytes() != content:
         write(path, content)
-
-
-def sync(path: Path) -> None:
-    """Wait until ``path``, a file or a folder, is on disk as it is now."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from knexa.durable import sync
 from knexa.errors import CredentialsError, PeerError
-from knexa.service.identity.files import locked, make_private_folder, read, require_unwritable, sync, write
+from knexa.service.identity.files import locked, make_private_folder, read, require_unwritable, write
 from knexa.service.identity.names import Identity, Role, require_name
 from knexa.service.identity.verification import (
     Vouched,

@@ -29,14 +29,12 @@ class JoinRequest(_message.Message):
     def __init__(self, transfer_set: _Optional[str] = ..., address: _Optional[str] = ..., config: _Optional[str] = ..., start: _Optional[bytes] = ...) -> None: ...
 
 class Federation(_message.Message):
-    __slots__ = ("federation_id", "certificate", "round")
+    __slots__ = ("federation_id", "certificate")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
-    ROUND_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     certificate: bytes
-    round: int
-    def __init__(self, federation_id: _Optional[str] = ..., certificate: _Optional[bytes] = ..., round: _Optional[int] = ...) -> None: ...
+    def __init__(self, federation_id: _Optional[str] = ..., certificate: _Optional[bytes] = ...) -> None: ...
 
 class DirectivesRequest(_message.Message):
     __slots__ = ()

@@ -1,0 +1,35 @@
+"""The coordinator of a configuration, put together in one place: a simulation and a real federation decide alike because they share it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from knexa.config import FederationConfig
+from knexa.events import SCHEMA_VERSION
+from knexa.matching.matchmakers import Trial, matchmaker_of
+from knexa.protocol.coordinator import Coordinator
+from knexa.protocol.patience import patience
+
+
+def coordinator_of(config: FederationConfig, trial: Trial | None = None) -> Coordinator:
+    """``trial``: see :func:`~knexa.matching.matchmakers.build_matchmaker`; only a simulation has one."""
+    return Coordinator(
+        [agent.name for agent in config.agents],
+        matchmaker_of(config, trial),
+        config.rounds,
+        patience(config),
+        log_candidates=config.matching.log_candidates,
+        evaluated_every=config.evaluation.curve_every,
+    )
+
+
+def header_of(config: FederationConfig, start_hash: str) -> dict[str, Any]:
+    """Fields of the record's first event. The engine is no part of what is computed, so every one writes the same."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "version": version("knexa"),
+        "config": config.model_dump(mode="json", exclude={"engine"}),
+        "agents": [agent.name for agent in config.agents],
+        "start_hash": start_hash,
+    }

@@ -1,0 +1,240 @@
+"""An agent's shell: carries messages, work and time to the protocol's state machine, and does what it asks for.
+
+Everything goes through one queue, so nothing happens at the same time as anything else; every step is on disk before anybody hears of
+it. The model works in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from knexa.errors import PeerError
+from knexa.exchange.package import KnowledgeRequest
+from knexa.protocol.agent import Action, Agent, Phase
+from knexa.protocol.messages import (
+    COORDINATOR,
+    ExchangeFailed,
+    Matched,
+    Message,
+    OutcomeReported,
+    ProfileReported,
+    RoundOpened,
+    Send,
+    WakeAt,
+)
+from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, SendPeer, Study, Teach, Train, Work
+from knexa.service.agent.background import Background
+from knexa.service.agent.connection import CpmConnection
+from knexa.service.agent.exchange import Ourselves, TeachersPort, learn_from
+from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, Woke, describe
+from knexa.service.agent.store import AgentStore, Memory
+from knexa.service.agent.workbench import Workbench
+from knexa.service.revocation import EVERY_S, admit, question
+from knexa.service.wire import codec
+
+
+class Shell:
+    """One agent from where ``memory`` has it to the end of its federation. ``note`` gets lines for whoever watches."""
+
+    def __init__(self, name: str, machine: Agent, memory: Memory, store: AgentStore, bench: Workbench, note: Callable[[str], None]) -> None:
+        self._name, self._machine, self._memory, self._store, self._bench, self._note = name, machine, memory, store, bench, note
+        machine.state = memory.machine
+        self._inputs: asyncio.Queue[Input] = asyncio.Queue()
+        self._beside = Background(self._inputs.put_nowait)
+        self._reports = asyncio.Event()
+        self._told: dict[str, tuple[bytes, str, int]] = {}
+        self._calling: set[str] = set()
+        self._finishing = False
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to do, nor anything to tell."""
+        done = self._machine.state.phase is Phase.FINISHED and "end" in self._memory.evaluated
+        return done and not self._memory.outbox
+
+    def asked(self, student: str, request: KnowledgeRequest) -> None:
+        """A student's request has come in at the port."""
+        self._inputs.put_nowait(Heard(student, KnowledgeRequested(request)))
+
+    async def live(self, we: Ourselves, cpm: CpmConnection, port: TeachersPort) -> None:
+        """Until it is over, through a joined federation."""
+        self._we, self._cpm, self._port = we, cpm, port
+        try:
+            await self._live()
+        finally:
+            await self._beside.end()
+
+    # --- the one queue
+
+    async def _live(self) -> None:
+        self._beside.run(self._listen())
+        self._beside.run(self._send_reports())
+        self._beside.run(self._hear_of_revoked())
+        self._resume()
+        while not self.over:
+            try:
+                taken = self._decide(await self._inputs.get())
+            except PeerError as error:
+                self._note(f"refused: {error}")
+                continue
+            self._memory.machine = self._machine.state
+            self._store.save(self._memory)
+            for action in taken:
+                self._perform(action)
+            self._finish()
+
+    def _resume(self) -> None:
+        """Go on with what was in hand; what waits for a peer goes on when the coordinator has said again who that is."""
+        if self._memory.work is not None:
+            self._beside.run(self._work(self._memory.work))
+        self._finish()
+        self._beside.wake_at(self._machine.state.deadline)
+        self._reports.set()
+
+    def _finish(self) -> None:
+        """When the federation is over, evaluate and save the adapter, once."""
+        if self._machine.state.phase is Phase.FINISHED and "end" not in self._memory.evaluated and not self._finishing:
+            self._finishing = True
+            self._beside.run(self._work(None))
+
+    def _decide(self, heard: Input) -> list[Action]:
+        now = time.time()
+        match heard:
+            case Heard(sender, message):
+                return self._hear(sender, message, now)
+            case Woke():
+                actions = self._keep(self._machine.on_time(now))
+                self._beside.wake_at(self._machine.state.deadline)  # the wall clock may have been behind the timer
+                return actions
+            case Unreachable(match_id):
+                return self._keep(self._machine.on_unreachable(match_id, now))
+            case Broke(error):
+                raise error
+            case Done(scores, result, learner):
+                self._memory.learner, self._memory.work = learner, None
+                for stage, fields in scores.items():
+                    self._memory.evaluated.append(stage)
+                    self._report(f"evaluation-{stage}", fields)
+                return [] if result is None else self._keep(self._machine.on_result(result, now))
+
+    def _hear(self, sender: str, message: Message | PeerMessage, now: float) -> list[Action]:
+        try:
+            actions = self._keep(self._machine.on_message(sender, message, now))
+        except PeerError as error:
+            self._tell_refusal(message, error)
+            raise
+        if isinstance(message, Matched) and self._machine.state.phase is Phase.AWAITING:
+            self._call_teacher()  # after a restart, or with the address of a teacher that has moved
+        return actions
+
+    def _tell_refusal(self, message: Message | PeerMessage, error: PeerError) -> None:
+        """Whoever would wait for what this agent does not do hears of it: the coordinator, a student, or this agent itself."""
+        match message:
+            case Matched(match_) if match_.student == self._name:
+                self._report(f"failure-{match_.match_id}", ExchangeFailed(match_.match_id, codec.REFUSED))
+                self._store.save(self._memory)
+            case KnowledgeRequested(request):
+                self._port.refuse(request.match_id, error)
+            case KnowledgeSent(package):
+                self._inputs.put_nowait(Unreachable(package.match_id))
+
+    def _keep(self, actions: list[Action]) -> list[Action]:
+        """Note what is to be on disk before anything of it happens: work that begins, reports that are due."""
+        for action in actions:
+            match action:
+                case Train() | Ask() | Teach() | Study():
+                    self._memory.work = action
+                case Send(_, ProfileReported(profile)):
+                    self._report(f"profile-{profile.round}", ProfileReported(profile))
+                case Send(_, OutcomeReported(outcome)):
+                    self._report(f"outcome-{outcome.match_id}", OutcomeReported(outcome))
+                case Send(_, ExchangeFailed(match_id, reason)):
+                    self._report(f"failure-{match_id}", ExchangeFailed(match_id, reason))
+        return actions
+
+    def _report(self, report_id: str, what: codec.Report) -> None:
+        self._memory.outbox.append(codec.report(report_id, what).SerializeToString())
+        self._reports.set()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Train() | Ask() | Teach() | Study():
+                self._note(describe(action))
+                self._beside.run(self._work(action))
+            case WakeAt(at):
+                self._beside.wake_at(at)
+            case SendPeer(_, KnowledgeRequested()):
+                self._call_teacher()
+            case SendPeer(_, KnowledgeSent(package)):
+                self._port.answer(package)
+            case _:
+                return  # reports are in the outbox already
+
+    # --- what goes on beside it
+
+    async def _listen(self) -> None:
+        async for told in self._cpm.directives():
+            try:
+                message = codec.from_directive(told)
+            except PeerError as error:
+                self._note(f"refused: {error}")
+                continue
+            if isinstance(message, RoundOpened):
+                self._port.forget(message.round)
+                self._told = {match_id: kept for match_id, kept in self._told.items() if kept[2] >= message.round}
+            if isinstance(message, Matched):
+                self._told[message.match.match_id] = (told.matched.ticket, told.matched.address, message.match.round)
+            self._inputs.put_nowait(Heard(COORDINATOR, message))
+
+    async def _send_reports(self) -> None:
+        while True:
+            await self._reports.wait()
+            self._reports.clear()
+            while self._memory.outbox:
+                try:
+                    await self._cpm.report(self._memory.outbox[0])
+                except PeerError as error:
+                    self._note(f"a report was refused: {error}")
+                del self._memory.outbox[0]
+                self._store.save(self._memory)
+            self._inputs.put_nowait(Woke())
+
+    async def _hear_of_revoked(self) -> None:
+        trust, own = self._we.credentials.trust, self._we.credentials.identity.organisation
+        said = ""
+        while True:
+            try:
+                news = admit((await self._cpm.revoked(question(trust, own))).lists, trust)
+            except PeerError as error:
+                if str(error) != said:
+                    self._note(f"refused a list of revoked certificates: {error}")
+                said = str(error)
+            else:
+                if news:
+                    self._note(f"{news} new lists of revoked certificates")
+            await asyncio.sleep(EVERY_S)
+
+    async def _work(self, work: Work | None) -> None:
+        self._inputs.put_nowait(await self._bench.do(work, self._memory.learner, self._memory.evaluated))
+
+    def _call_teacher(self) -> None:
+        """Ask for knowledge, if it is known where, and nobody is asking already."""
+        state = self._machine.state
+        if state.match is None or state.request is None or state.match.match_id not in self._told or state.match.match_id in self._calling:
+            return
+        self._calling.add(state.match.match_id)
+        self._beside.run(self._learn(state.match.match_id, state.match.teacher, state.request))
+
+    async def _learn(self, match_id: str, teacher: str, request: KnowledgeRequest) -> None:
+        ticket, address, _ = self._told[match_id]
+        try:
+            package = await learn_from(self._we, teacher, address, ticket, request)
+        except PeerError as error:
+            self._note(f"nothing came of {match_id}: {error}")
+            self._inputs.put_nowait(Unreachable(match_id))
+        else:
+            self._inputs.put_nowait(Heard(teacher, KnowledgeSent(package)))
+        finally:
+            self._calling.discard(match_id)

@@ -58,6 +58,18 @@ def test_a_page_needs_nothing_but_itself(tmp_path: Path, strategy: str, until: s
     assert "nan" not in re.sub(r"<style>.*</style>", "", html, flags=re.S)
 
 
+def test_a_run_without_curves_says_so_instead_of_drawing_empty_axes(tmp_path: Path) -> None:
+    """Short runs are not evaluated between rounds; those that are get both drawings and no excuse."""
+    excuse = "have not been evaluated between rounds"
+    with_curves, without = write_run(tmp_path / "with"), write_run(tmp_path / "without")
+    events = without / "events.jsonl"
+    events.write_bytes(b"".join(line for line in events.read_bytes().splitlines(True) if b'"stage":"round"' not in line))
+    assert excuse not in page(with_curves)
+    assert "texts held by an agent" in page(with_curves)
+    assert excuse in page(without)
+    assert "texts held by an agent" not in page(without)
+
+
 def test_every_exchange_is_an_arrow_and_every_failure_is_told(tmp_path: Path) -> None:
     """Nothing that happened in a run is missing from its report."""
     html = page(write_run(tmp_path / "run", rounds=5))

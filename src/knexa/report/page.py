@@ -35,8 +35,9 @@ def write_report(folders: Sequence[Path]) -> Path:
 
 
 def run_page(run: RunRecord) -> str:
-    drawn = {"scores": charts.scores(run), "memory": charts.memory(run), "before": charts.categories(run, "start")}
-    drawn |= {"after": charts.categories(run, "end"), "time": charts.time_spent(run)}
+    drawn = {"before": charts.categories(run, "start"), "after": charts.categories(run, "end"), "time": charts.time_spent(run)}
+    if any(one.stage == "round" for one in run.evaluations):
+        drawn |= {"scores": charts.scores(run), "memory": charts.memory(run)}
     if run.exchanges:
         drawn |= {
             "teaching": charts.teaching(run),

@@ -132,7 +132,7 @@ def _show_progress(folder: Path, rounds: int, screen: Console, over: Event) -> N
         closed = [event["round"] for event in read_events(folder) if event["kind"] == "update"] if (folder / EVENTS_FILE).is_file() else []
         for round in closed[shown:]:
             screen.print(f"round {round} of {rounds} is closed", highlight=False)
-        shown = len(closed)
+        shown = max(shown, len(closed))  # a coordinator that was restarted writes the record anew
 
 
 def _free_folder() -> Path:

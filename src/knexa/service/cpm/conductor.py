@@ -15,16 +15,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from knexa.errors import PeerError
+from knexa.errors import ConfigurationError, PeerError
 from knexa.protocol.coordinator import Action, Coordinator, Phase
 from knexa.protocol.messages import Finished, Message, Record, RoundOpened, Send, WakeAt
 from knexa.service.cpm.journal import Entry, Journal, JournalError
+from knexa.service.identity.grant import Address
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-#: HOST:PORT, or nothing.
-_ADDRESS = re.compile(r"|(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):[0-9]{1,5}")
 
 #: Appends an event to the record of the run: kind and fields.
 Recorder = Callable[[str, Mapping[str, Any]], None]
@@ -243,7 +242,7 @@ class Conductor:
                 f"agent {agent!r} has other settings than this federation ({request.config[:16]!r}, not {self._config[:16]}); "
                 "give all agents the coordinator's federation.toml and the same version of knexa"
             )
-        if not _HASH.fullmatch(request.transfer_set) or len(request.start) != 32 or not _ADDRESS.fullmatch(request.address):
+        if not _HASH.fullmatch(request.transfer_set) or len(request.start) != 32 or not _is_address(request.address):
             raise PeerError(
                 f"agent {agent!r} joins with a transfer set, a start or an address that is none; is it of another version of knexa?"
             )
@@ -265,6 +264,14 @@ class Conductor:
         """As a simulation's: over the hashes of the starting states, in the order of the agents."""
         starts = [seat.member.start if seat.member else b"" for seat in self.seats.values()]
         return hashlib.sha256(b"".join(starts)).hexdigest()
+
+
+def _is_address(text: str) -> bool:
+    """HOST:PORT, or nothing: it is told to peers, and shown to people."""
+    try:
+        return not text or bool(Address.parse(text))
+    except ConfigurationError:
+        return False
 
 
 def _final(seat: Seat) -> str:

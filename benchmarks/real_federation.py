@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -39,9 +40,9 @@ def decided(folder: Path) -> dict[str, list[str]]:
 
 
 def processor_seconds(pid: int) -> float:
-    """Time that a process has computed so far, in seconds (Linux)."""
-    fields = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
-    return int(fields[0]) / 1e9
+    """Time that all threads of a process have computed so far, in seconds (Linux: fields 14 and 15 of stat, after the name)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def main() -> None:
         with LocalFederation(config, real) as federation:
             federation.start()
             while not (real / "events.jsonl").exists() or not read_finished(real):
-                used |= {name: processor_seconds(pid) for name, pid in federation.pids().items() if Path(f"/proc/{pid}/schedstat").exists()}
+                used |= {name: processor_seconds(pid) for name, pid in federation.pids().items() if Path(f"/proc/{pid}/stat").exists()}
                 time.sleep(0.2)
             federation.watch(lambda name: print(f"{name} died and was started again"))
         Federation.from_config(config).run(simulated)

@@ -155,13 +155,19 @@ class SandboxConfig(Section):
 
 
 class TransportConfig(Section):
-    """Virtual network of the simulation, seeded."""
+    """How long whom is waited for; and the virtual network of a simulation, seeded."""
 
     delay_s: float = Field(0.05, ge=0, description="mean one-way delay, exponentially distributed")
     loss: float = Field(0.0, ge=0, lt=1, description="probability that a message is lost")
     deadline_s: float = Field(3600.0, gt=0, description="a phase waits at most this long for its slowest participant")
     deadlines: Literal["fixed", "observed"] = Field(
         "observed", description="wait for deadline_s, or as long as the durations seen so far suggest (median + k MAD), up to deadline_s"
+    )
+    quorum: float = Field(1.0, gt=0, le=1, description="a round goes on once this share of the agents has reported its profile")
+    lease_s: float = Field(
+        30.0,
+        ge=1,
+        description="real federation: who is not heard of for so long is not waited for; progress renews deadlines",
     )
 
 

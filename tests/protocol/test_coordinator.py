@@ -272,3 +272,48 @@ def test_a_matchmaker_that_pairs_an_agent_twice_is_stopped_before_anyone_hears_o
     coordinator.start(0.0)
     with pytest.raises(ConfigurationError, match=r"Doubling.*'two'"):
         report_all(coordinator, profile)
+
+
+def test_a_quorum_is_enough_and_who_comes_later_is_too_late(matchmaker, profile):
+    """Half of four agents: with the second profile the others are left out, named, and refused if they still report."""
+    coordinator = Coordinator(AGENTS, matchmaker("knexa"), 2, DEADLINE, quorum=0.5)
+    coordinator.start(0.0)
+    actions = report_all(coordinator, profile, ("a", "c"))
+    (match,) = matches_in(actions)
+    assert {match.teacher, match.student} == {"a", "c"}
+    assert [fault["agent"] for fault in events(actions, "fault")] == ["b", "d"]
+    with pytest.raises(PeerError, match="in round 1"):
+        report_all(coordinator, profile, ("b",))
+
+
+@pytest.mark.parametrize("quorum", [0.5, 0.7, 0.75, 1.0])
+def test_a_quorum_is_never_fewer_than_the_share_that_was_asked_for(matchmaker, profile, quorum):
+    """Rounded up, and not beyond it by the arithmetic of floating point."""
+    agents = tuple(f"agent-{number}" for number in range(20))
+    coordinator = Coordinator(agents, matchmaker("random"), 1, DEADLINE, quorum=quorum)
+    coordinator.start(0.0)
+    reported = 0
+    while coordinator.phase is Phase.PROFILES:
+        report_all(coordinator, profile, agents[reported : reported + 1])
+        reported += 1
+    assert reported == math.ceil(round(quorum * 20, 9))
+
+
+def test_nobody_is_waited_for_who_is_gone(coordinator, profile, outcome):
+    """In either phase the round goes on at once without them, and they are named; the deadlines learn nothing from it."""
+    coordinator.start(0.0)
+    report_all(coordinator, profile, ("a", "b", "c"))
+    assert coordinator.awaited == ("d",)
+    actions = coordinator.on_gone(2.0)
+    assert [(fault["agent"], fault["what"]) for fault in events(actions, "fault")] == [
+        ("d", "no profile before it was gone; left out of this round")
+    ]
+    (match,) = matches_in(actions)
+    assert coordinator.awaited == (match.student,)
+    closed = coordinator.on_gone(3.0)
+    assert [fault["agent"] for fault in events(closed, "fault")] == [match.student]
+    assert coordinator.phase is Phase.BETWEEN
+    assert coordinator.awaited == ()
+    assert coordinator.on_gone(4.0) == []
+    with pytest.raises(PeerError):
+        coordinator.on_message(match.student, OutcomeReported(outcome(match.match_id)), 5.0)

@@ -87,3 +87,30 @@ def test_kills_cost_no_acknowledged_reward_and_no_second_count(tmp_path: Path) -
 
 def _ids(event: dict[str, object]) -> list[str]:
     return [match["match_id"] for match in event["matches"]]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGSTOP, signal.SIGTERM])
+def test_who_is_gone_is_not_waited_for(tmp_path: Path, signal_number: signal.Signals) -> None:
+    """One agent freezes, or is told to end and says goodbye: the others go on after a lease at most, far from any deadline, and the
+
+    result names it as lost.
+    """
+    config = small("transport.lease_s=3", "transport.deadline_s=600", rounds=4)
+    began = time.monotonic()
+    with LocalFederation(config, tmp_path / "up", WORKPLACE) as federation:
+        federation.start()
+        events = federation.folder / EVENTS_FILE
+        while not events.exists() or '"kind":"update"' not in events.read_text().replace(" ", ""):
+            time.sleep(0.01)
+        os.kill(federation.pids()["agent-4"], signal_number)
+        federation.watch(lambda name: pytest.fail(f"{name} died"))
+        if signal_number is signal.SIGSTOP:
+            os.kill(federation.pids()["agent-4"], signal.SIGKILL)  # a frozen process hears of no other signal
+    assert time.monotonic() - began < 120
+    run = read_run(tmp_path / "up")
+    assert run.finished
+    states = {name: one["state"] for name, one in run.participants.items()}
+    assert states.pop("agent-4") == "lost"
+    assert set(states.values()) == {"finished"}
+    assert [event["round"] for event in read_events(tmp_path / "up") if event["kind"] == "update"] == [1, 2, 3, 4]
+    assert any(fault["agent"] == "agent-4" and "gone" in fault["what"] for fault in run.faults)

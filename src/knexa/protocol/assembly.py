@@ -21,6 +21,7 @@ def coordinator_of(config: FederationConfig, trial: Trial | None = None) -> Coor
         patience(config),
         log_candidates=config.matching.log_candidates,
         evaluated_every=config.evaluation.curve_every,
+        quorum=config.transport.quorum,
     )
 
 

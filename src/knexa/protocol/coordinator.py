@@ -3,12 +3,12 @@
 Rules
 -----
 1. A round opens for every agent, whatever happened to it before. An agent that was silent is welcome again.
-2. Profiles are collected until all agents have reported or the deadline has passed. Whoever has not reported by then is
-   left out of this round and named in a ``fault`` event.
+2. Profiles are collected until all agents (or as many as the quorum asks for) have reported, the deadline has passed, or the shell
+   knows that whoever is missing is gone. Whoever has not reported by then is left out of this round and named in a ``fault`` event.
 3. The matchmaker sees the profiles of this round only, and chooses disjoint pairs among those who reported. Both peers of
    a pair are told at once.
 4. An outcome counts exactly once: from the student of a match, while that match is open. A match ends with its outcome, with
-   its student's word that it failed, or with the deadline.
+   its student's word that it failed, with the deadline, or when all students that are waited for are gone.
 5. When no match is open the round is closed, and only now the matchmaker learns: of every match, in the order in which they were
    chosen, that it earned a reward or that there is none. So what it learns depends on what was reported, and never on whose
    network was faster: a federation of real processes makes the choices that its simulation makes. Between two rounds nothing is
@@ -25,10 +25,10 @@ in             on                                    to             does
 NEW, BETWEEN   start / wake-up, rounds left          PROFILES       RoundOpened to all, deadline
 BETWEEN        wake-up, no rounds left               FINISHED       Finished to all
 PROFILES       ProfileReported, others missing       PROFILES       record profile
-PROFILES       ProfileReported by the last / time    EXCHANGES      match, Matched to peers, record match, deadline
+PROFILES       the last profile / time / all gone    EXCHANGES      match, Matched to peers, record match, deadline
 EXCHANGES      OutcomeReported, others open          EXCHANGES      learn, record outcome and reward
 EXCHANGES      ExchangeFailed, others open           EXCHANGES      tell the matchmaker, record fault
-EXCHANGES      the last match ends / time / none     BETWEEN        record update, ask for the next wake-up
+EXCHANGES      the last match ends / time / gone     BETWEEN        record update, ask for the next wake-up
 any            a message not named above             same           PeerError
 any            a wake-up before the deadline         same           nothing
 =============  ====================================  =============  ====================================================
@@ -44,10 +44,11 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any
 
-from knexa.errors import ConfigurationError, PeerError
+from knexa.errors import PeerError
 from knexa.matching.match import Match, Outcome
 from knexa.matching.matchmakers import Matchmaker
-from knexa.matching.profile import METRIC_BOUND, Profile
+from knexa.matching.profile import Profile
+from knexa.protocol.checks import check_matches, check_outcome
 from knexa.protocol.messages import (
     ExchangeFailed,
     Finished,
@@ -95,19 +96,22 @@ class Coordinator:
         *,
         log_candidates: bool = True,
         evaluated_every: int = 0,
+        quorum: float = 1.0,
     ) -> None:
         """``deadline``: how long each of the two waiting phases of a round may last; a number of seconds is always the same.
 
         ``evaluated_every``: after so many rounds agents are evaluated before they train again, which takes longer; 0 = never.
+        ``quorum``: share of the agents whose profiles are enough to go on with; 1 = all of them.
         """
         self.agents = tuple(agents)
         self.phase = Phase.NEW
         self.round = 0
         self.standings = {agent: Standing() for agent in self.agents}
+        self.waiting_since = 0.0
+        self._quorum = max(math.ceil(quorum * len(self.agents) - 1e-9), 1)
         self._matchmaker = matchmaker
         self._rounds = rounds
         self._patience = deadline if isinstance(deadline, Patience) else Fixed(deadline)
-        self._began = 0.0
         self._log_candidates = log_candidates
         self._evaluated_every = evaluated_every
         self._deadline = math.inf
@@ -144,15 +148,21 @@ class Coordinator:
             return self._open_round(now)
         if now < self._deadline:
             return []
+        for _ in self.awaited:
+            # How long they would have taken nobody knows; if most are late, this is what lengthens the next wait.
+            self._patience.note(self._waits_for(), 2.0 * (now - self.waiting_since))
+        return self._go_on(now, "by the deadline")
+
+    def on_gone(self, now: float) -> list[Action]:
+        """Go on without those who are :attr:`awaited`: the shell knows that none of them is there any more."""
+        return self._go_on(now, "before it was gone")
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Agents whose word is missing: of all for a profile, or of students of open matches for an outcome."""
         if self.phase is Phase.PROFILES:
-            return self._match(now)
-        if self.phase is Phase.EXCHANGES:
-            for _ in self._open:
-                self._patience.note(self._waits_for(), 2.0 * (now - self._began))
-            overdue = [self._fault(match.student, f"no outcome of {match.match_id} by the deadline") for match in self._open.values()]
-            self._open = {}
-            return [*overdue, *self._close_round(now)]
-        return []
+            return tuple(agent for agent in self.agents if agent not in self._profiles)
+        return tuple(match.student for match in self._open.values()) if self.phase is Phase.EXCHANGES else ()
 
     # --- phases of a round
 
@@ -174,23 +184,31 @@ class Coordinator:
             raise PeerError(f"agent {sender!r} reported its profile of round {self.round} twice")
         checked = Profile.from_dict(profile.to_dict())
         self._profiles[sender] = checked
-        self._patience.note(self._waits_for(), now - self._began)
+        self._patience.note(self._waits_for(), now - self.waiting_since)
         recorded = Record("profile", checked.to_dict())
-        return [recorded, *(self._match(now) if len(self._profiles) == len(self.agents) else [])]
+        return [recorded, *(self._match(now) if len(self._profiles) >= self._quorum else [])]
 
-    def _match(self, now: float) -> list[Action]:
+    def _go_on(self, now: float, why: str) -> list[Action]:
+        """Without whoever has not answered by ``now``."""
+        if self.phase is Phase.PROFILES:
+            return self._match(now, why)
+        if self.phase is Phase.EXCHANGES:
+            overdue = [self._fault(match.student, f"no outcome of {match.match_id} {why}") for match in self._open.values()]
+            self._open = {}
+            return [*overdue, *self._close_round(now)]
+        return []
+
+    def _match(self, now: float, why: str = "by the time of the quorum") -> list[Action]:
         actions: list[Action] = []
         for agent in self.agents:
             present, standing = agent in self._profiles, self.standings[agent]
             self.standings[agent] = replace(standing, rounds=standing.rounds + present, missed=standing.missed + (not present))
             if not present:
-                # How long it would have taken nobody knows; if most are late, this is what lengthens the next wait.
-                self._patience.note(self._waits_for(), 2.0 * (now - self._began))
-                actions.append(self._fault(agent, "no profile by the deadline; left out of this round"))
+                actions.append(self._fault(agent, f"no profile {why}; left out of this round"))
         # In the order of the agents, not of arrival: who trains faster must not change who is matched.
         profiles = {agent: self._profiles[agent] for agent in self.agents if agent in self._profiles}
         matches = self._matchmaker.match(profiles, self.round) if len(profiles) > 1 else []
-        self._check_disjoint(matches)
+        check_matches(type(self._matchmaker).__name__, matches, self._profiles, self.round)
         self.phase = Phase.EXCHANGES
         self._matches, self._outcomes = tuple(matches), {}
         self._open = {match.match_id: match for match in matches}
@@ -202,10 +220,10 @@ class Coordinator:
 
     def _take_outcome(self, sender: str, outcome: Outcome, now: float) -> list[Action]:
         match = self._open_match(sender, outcome.match_id, "an outcome")
-        _check_outcome(sender, outcome)
+        check_outcome(sender, outcome)
         del self._open[match.match_id]
         self._outcomes[match.match_id] = outcome
-        self._patience.note(self._waits_for(), now - self._began)
+        self._patience.note(self._waits_for(), now - self.waiting_since)
         teacher, student = self.standings[match.teacher], self.standings[match.student]
         self.standings[match.teacher] = replace(teacher, taught=teacher.taught + 1)
         self.standings[match.student] = replace(student, studied=student.studied + 1)
@@ -269,20 +287,6 @@ class Coordinator:
             raise PeerError(f"agent {sender!r} reported {what} of {match_id!r}, but only its student {match.student!r} may")
         return match
 
-    def _check_disjoint(self, matches: Sequence[Match]) -> None:
-        """A matchmaker may be anybody's code: what it returns is checked before a participant hears of it."""
-        busy: set[str] = set()
-        for match in matches:
-            peers = {match.teacher, match.student}
-            if len(peers) != 2 or not peers <= self._profiles.keys() or peers & busy or match.round != self.round:
-                raise ConfigurationError(
-                    f"matchmaker {type(self._matchmaker).__name__}: {match.match_id!r} in round {self.round} is not allowed; "
-                    "return disjoint pairs of two agents that reported a profile in this round"
-                )
-            busy |= peers
-        if len({match.match_id for match in matches}) < len(matches):
-            raise ConfigurationError(f"matchmaker {type(self._matchmaker).__name__}: two matches of round {self.round} share an id")
-
     def _waits_for(self) -> str:
         """What is waited for, by a name of its own where it takes longer: the first training, and rounds in which agents are evaluated."""
         if self.phase is not Phase.PROFILES:
@@ -293,22 +297,9 @@ class Coordinator:
         return "profiles after an evaluation" if evaluated else "profiles"
 
     def _wait(self, now: float) -> WakeAt:
-        self._began = now
+        self.waiting_since = now
         self._deadline = now + self._patience.seconds(self._waits_for())
         return WakeAt(self._deadline)
 
     def _fault(self, agent: str, what: str) -> Record:
         return Record("fault", {"round": self.round, "agent": agent, "what": what})
-
-
-def _check_outcome(sender: str, outcome: Outcome) -> None:
-    """Refuse numbers that would poison the bandit, or that contradict each other."""
-    losses = (outcome.loss_before, outcome.loss_after, outcome.probe_loss_before, outcome.probe_loss_after)
-    if not all(math.isfinite(loss) and 0 <= loss <= METRIC_BOUND for loss in losses):
-        raise PeerError(
-            f"agent {sender!r}: the losses of {outcome.match_id!r} must be finite, not negative and at most {METRIC_BOUND:g}, not {losses}"
-        )
-    if not all(0 <= score <= 1 for score in (outcome.score_before, outcome.score_after)):
-        raise PeerError(f"agent {sender!r}: the scores of {outcome.match_id!r} must be in [0, 1]")
-    if not 0 <= outcome.bytes < 2**40 or not 0 <= outcome.kept <= outcome.texts:
-        raise PeerError(f"agent {sender!r}: the counts of {outcome.match_id!r} contradict each other")

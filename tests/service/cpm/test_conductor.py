@@ -203,7 +203,7 @@ def test_the_end_names_everybodys_final_state(journal: Journal) -> None:
     fields = {**scores, "stage": "end", "round": ROUNDS, "split": "test", "problems": 12, "samples": 1, "texts_kept": 3}
     for name in NAMES[:3]:
         one.conductor.report(name, codec.report("evaluation-end", fields), 50.0)
-    assert not one.conductor.complete
+    assert one.conductor.unfinished == [NAMES[3]]
     one.conductor.close(60.0)
     assert '"state": "finished"' in one.events[-1]
     assert one.events[-1].count('"state": "lost"') == 1

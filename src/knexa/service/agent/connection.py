@@ -22,6 +22,7 @@ from knexa.service.wire.endpoints import CPM_SERVICE, channel
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 5.0
 CALL_S = 20.0
+GOODBYE_S = 2.0
 
 #: Statuses with which a coordinator refuses what it was asked. That a caller is not believed to be who it is can pass: certificates
 #: are renewed, organisations admitted, clocks set.
@@ -52,6 +53,17 @@ class CpmConnection:
         """Lists of revoked certificates that this agent lacks."""
         reply = await self._persist(lambda: self._call("Revoked", question.SerializeToString()))
         return codec.parsed(pb.Lists, reply, "cpm")
+
+    async def alive(self, worked_ms: int) -> None:
+        """Renew the lease."""
+        await self._persist(lambda: self._call("Alive", pb.AliveRequest(worked_ms=worked_ms).SerializeToString()))
+
+    async def leave(self) -> None:
+        """Say goodbye, once: whoever is not there will miss it by itself."""
+        try:
+            await self._call("Alive", pb.AliveRequest(leaving=True).SerializeToString(), GOODBYE_S)
+        except aio.AioRpcError as error:
+            self._note(f"{self._expected} has not heard the goodbye ({error.details()}); it will notice when the lease is over")
 
     async def directives(self) -> AsyncIterator[pb.Directive]:
         """All directives, for ever; those that still hold are told again after the line was lost."""
@@ -96,9 +108,9 @@ class CpmConnection:
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT_S)
 
-    async def _call(self, method: str, request: bytes) -> bytes:
+    async def _call(self, method: str, request: bytes, seconds: float = CALL_S) -> bytes:
         call: Any = (await self._open()).unary_unary(f"/{CPM_SERVICE}/{method}")
-        return bytes(await call(request, timeout=CALL_S))
+        return bytes(await call(request, timeout=seconds))
 
     async def _open(self) -> aio.Channel:
         if self._channel is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -73,15 +75,19 @@ class _Process:
     ) -> None:
         self._plan, self._name, self._members, self._credentials, self._bench, self._note = plan, name, members, credentials, bench, note
         self._store = AgentStore(plan.folder)
+        self._cpm: CpmConnection | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._told_to_end)
         memory = self._store.load() or await self._beginning()
         transfer_set = await self._bench.transfer_set()
         machine = agent_of(self._plan.config, self._name, transfer_set)
         shell = Shell(self._name, machine, memory, self._store, self._bench, self._note)
         if shell.over:
             return  # started again after its end: nobody needs to hear of it
-        cpm = CpmConnection(self._plan.cpm, Identity(self._plan.operator, CPM), self._credentials, self._note)
+        cpm = self._cpm = CpmConnection(self._plan.cpm, Identity(self._plan.operator, CPM), self._credentials, self._note)
         server = Server(self._credentials, utc_now, self._note)
         with SeenTickets(self._plan.folder / "tickets", time.time()) as seen:
             port = TeachersPort(seen, shell.asked)
@@ -93,6 +99,20 @@ class _Process:
             finally:
                 await server.stop(1.0)
                 await cpm.close()
+
+    def _told_to_end(self) -> None:
+        self._ending = self._ending or asyncio.get_running_loop().create_task(self._end())
+
+    async def _end(self) -> None:
+        """Nobody is to wait for this agent; then end at once.
+
+        What is in hand begins again from what is on disk, and the thread in which the model works cannot be told to stop.
+        """
+        if self._cpm is not None:
+            await self._cpm.leave()
+        self._note("stopped; the same command goes on where this ended")
+        self._bench.close()
+        os._exit(0)
 
     async def _beginning(self) -> Memory:
         learner = await self._bench.start()

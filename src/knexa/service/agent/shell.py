@@ -34,6 +34,9 @@ from knexa.service.agent.workbench import Workbench
 from knexa.service.revocation import EVERY_S, admit, question
 from knexa.service.wire import codec
 
+#: How often a lease is renewed before it is over.
+RENEWALS = 4
+
 
 class Shell:
     """One agent from where ``memory`` has it to the end of its federation. ``note`` gets lines for whoever watches."""
@@ -72,6 +75,7 @@ class Shell:
         self._beside.run(self._listen())
         self._beside.run(self._send_reports())
         self._beside.run(self._hear_of_revoked())
+        self._beside.run(self._be_heard_of())
         self._resume()
         while not self.over:
             try:
@@ -215,6 +219,11 @@ class Shell:
                 if news:
                     self._note(f"{news} new lists of revoked certificates")
             await asyncio.sleep(EVERY_S)
+
+    async def _be_heard_of(self) -> None:
+        while True:
+            await self._cpm.alive(self._bench.worked_ms)
+            await asyncio.sleep(self._bench.lease_s / RENEWALS)
 
     async def _work(self, work: Work | None) -> None:
         self._inputs.put_nowait(await self._bench.do(work, self._memory.learner, self._memory.evaluated))

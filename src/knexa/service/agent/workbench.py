@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -23,7 +24,10 @@ class Workbench:
 
     def __init__(self, name: str, config: FederationConfig, place: Workplace, folder: Path) -> None:
         self._name, self._config, self._place, self._folder = name, config, place, folder
+        self.lease_s = config.transport.lease_s
         self._began = time.perf_counter()
+        self._worked, self._clock_began = 0.0, 0.0
+        self._clock: int | None = None
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / TIMINGS_FILE
         self._timings = EventLog(path, keep_bytes=path.stat().st_size if path.exists() else None)
@@ -57,8 +61,22 @@ class Workbench:
         self._timings.append("process", agent=self._name, seconds=time.perf_counter() - self._began, peak_rss_mb=peak)
         self._timings.close()
 
+    @property
+    def worked_ms(self) -> int:
+        """How long the model's thread has computed since this process began: it stands still when the model does."""
+        return int(1000 * (self._worked + (0.0 if self._clock is None else time.clock_gettime(self._clock) - self._clock_began)))
+
+    def _work(self, call: Callable[..., _T], *arguments: object) -> _T:
+        clock = time.pthread_getcpuclockid(threading.get_ident())
+        self._clock_began, self._clock = time.clock_gettime(clock), clock
+        try:
+            return call(*arguments)
+        finally:
+            self._worked += time.clock_gettime(clock) - self._clock_began
+            self._clock = None
+
     async def _timed(self, what: str, round: int, call: Callable[..., _T], *arguments: object) -> _T:
         began = time.perf_counter()
-        done = await asyncio.to_thread(call, *arguments)
+        done = await asyncio.to_thread(self._work, call, *arguments)
         self._timings.append("job", job=what, agent=self._name, round=round, seconds=time.perf_counter() - began, worker=0)
         return done

@@ -124,6 +124,11 @@ class Conductor:
         if self.wake_at is not None and now >= self.wake_at:
             self._take(Entry(now, "time", "", f"time-{self.inputs + 1}"))
 
+    def go_on(self, now: float) -> None:
+        """Wait no longer for those who are awaited: none of them is there."""
+        if self.coordinator.awaited:
+            self._take(Entry(now, "gone", "", f"gone-{self.inputs + 1}"))
+
     def close(self, now: float) -> None:
         """Write the end of the record: whoever has not reported its final scores by now is named as lost."""
         if not self.closed:
@@ -146,9 +151,9 @@ class Conductor:
         return len(self._known)
 
     @property
-    def complete(self) -> bool:
-        """Whether every agent has reported its final scores."""
-        return all(seat.finished for seat in self.seats.values())
+    def unfinished(self) -> list[str]:
+        """Agents that have not reported their final scores."""
+        return [agent for agent, seat in self.seats.items() if not seat.finished]
 
     def holding(self, agent: str, after: int) -> list[Said]:
         """What still holds of what ``agent`` was told, from number ``after`` on."""
@@ -179,6 +184,8 @@ class Conductor:
             case "time":
                 self.wake_at = None
                 return self.coordinator.on_time(entry.time)
+            case "gone":
+                return self.coordinator.on_gone(entry.time)
             case "report":
                 _, what = codec.from_report(entry.sender, codec.parsed(pb.ReportRequest, entry.body, entry.sender))
                 return self._reported(entry, what)

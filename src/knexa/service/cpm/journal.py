@@ -38,7 +38,7 @@ _ENTRIES = Table(
     UniqueConstraint("sender", "entry_id"),
 )
 
-Kind = Literal["join", "start", "report", "time", "close"]
+Kind = Literal["join", "start", "report", "time", "gone", "close"]
 
 
 class JournalError(KnexaError):

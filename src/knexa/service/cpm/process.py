@@ -22,6 +22,7 @@ from knexa.protocol.assembly import coordinator_of, header_of
 from knexa.protocol.coordinator import Phase
 from knexa.service.cpm.conductor import Conductor
 from knexa.service.cpm.journal import Journal
+from knexa.service.cpm.leases import Leases
 from knexa.service.cpm.metrics import serve_metrics
 from knexa.service.cpm.server import CpmService, TicketTerms
 from knexa.service.identity import Credentials, Identity
@@ -114,7 +115,8 @@ class _Process:
             conductor = self._conductor(events, announce)
             seconds = plan.config.transport.deadline_s
             terms = TicketTerms(self._federation_id, plan.config.distillation.prompts, seconds)
-            service = CpmService(conductor, members, credentials, terms, time.time, self._changed.set)
+            leases = self._leases(conductor)
+            service = CpmService(conductor, members, credentials, terms, leases, time.time, self._changed.set)
             server = Server(credentials, utc_now, self._note)
             service.add_to(server)
             port = await server.listen(plan.listen)
@@ -123,7 +125,7 @@ class _Process:
                 where = Address.parse(plan.metrics, "--metrics")
                 serve_metrics((where.host, where.port), conductor, lambda: server.refused)
             try:
-                await self._conduct(conductor)
+                await self._conduct(conductor, leases)
                 if not self._told_to_end:
                     await asyncio.sleep(LINGER_S)
             finally:
@@ -141,8 +143,16 @@ class _Process:
             on_said=announce,
         )
 
-    async def _conduct(self, conductor: Conductor) -> None:
-        """Start when all are there, let time pass, end when all have reported or the last deadline is over."""
+    def _leases(self, conductor: Conductor) -> Leases:
+        """Whoever had joined before a restart is taken to be there still."""
+        leases = Leases(self._plan.config.transport.lease_s)
+        for agent, seat in conductor.seats.items():
+            if seat.member is not None:
+                leases.renew(agent, self._began)
+        return leases
+
+    async def _conduct(self, conductor: Conductor, leases: Leases) -> None:
+        """Start when all are there, let time pass, end when all have reported or nobody else will."""
         over_at: float | None = None
         # Whoever was cut off by a restart gets time to come back before a deadline that passed meanwhile counts against it.
         reconnected_at = self._began + RECONNECT_S if conductor.started else 0.0
@@ -154,15 +164,25 @@ class _Process:
             if conductor.broken is not None:
                 raise conductor.broken
             if now >= reconnected_at or conductor.coordinator.phase is Phase.BETWEEN:
-                conductor.tick(now)
+                self._pass_time(conductor, leases, now)
             finished = conductor.coordinator.phase is Phase.FINISHED
             if finished and over_at is None:
                 over_at = now + self._plan.config.transport.deadline_s
-            if finished and over_at is not None and (conductor.complete or now >= over_at):
+            if finished and over_at is not None and (leases.all_gone(conductor.unfinished, now) or now >= over_at):
                 conductor.close(now)
                 self._keep_timings()
                 return
-            await self._wait(min(filter(None, (conductor.wake_at, over_at, now + 1.0))) - now)
+            await self._wait(min(at for at in (conductor.wake_at, over_at, now + 1.0) if at is not None and at > now) - now)
+
+    def _pass_time(self, conductor: Conductor, leases: Leases, now: float) -> None:
+        """Deadlines move while somebody who is awaited gets on, up to the longest; nobody is waited for who is gone."""
+        coordinator = conductor.coordinator
+        awaited = coordinator.awaited
+        if awaited and leases.all_gone(awaited, now):
+            self._note(f"round {coordinator.round} goes on without {', '.join(awaited)}: not heard of for {leases.seconds:g} s")
+            conductor.go_on(now)
+        elif now >= coordinator.waiting_since + self._plan.config.transport.deadline_s or not leases.working(awaited, now):
+            conductor.tick(now)
 
     def _start(self, conductor: Conductor, now: float) -> None:
         missing = conductor.missing

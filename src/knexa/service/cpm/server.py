@@ -13,6 +13,7 @@ from knexa.exchange.ticket import Ticket, sign_ticket
 from knexa.matching.match import Match
 from knexa.protocol.messages import Matched
 from knexa.service.cpm.conductor import Conductor, Said
+from knexa.service.cpm.leases import Leases
 from knexa.service.identity import Credentials, Identity
 from knexa.service.revocation import exchanged
 from knexa.service.wire import codec
@@ -38,16 +39,17 @@ class CpmService:
         members: Mapping[str, Identity],
         credentials: Credentials,
         terms: TicketTerms,
+        leases: Leases,
         clock: Callable[[], float],
         on_input: Callable[[], None],
     ) -> None:
-        """``clock``: Unix seconds. ``on_input`` is called after every input that was taken."""
+        """``clock``: Unix seconds. ``on_input`` is called after every input that was taken, and when somebody leaves."""
         self._conductor, self._members, self._credentials, self._terms = conductor, members, credentials, terms
-        self._clock, self._on_input = clock, on_input
+        self._leases, self._clock, self._on_input = leases, clock, on_input
         self._news = {agent: asyncio.Event() for agent in members}
 
     def add_to(self, server: Server) -> None:
-        unary = {"Join": self.join, "Report": self.report, "Revoked": self.revoked}
+        unary = {"Join": self.join, "Report": self.report, "Revoked": self.revoked, "Alive": self.alive}
         server.serve(CPM_SERVICE, unary, {"Directives": self.directives})
 
     def announce(self, agents: set[str]) -> None:
@@ -75,6 +77,16 @@ class CpmService:
         self._agent(caller)
         return exchanged(codec.parsed(pb.Lists, request, caller.name), self._credentials.trust).SerializeToString()
 
+    async def alive(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
+        agent = self._agent(caller)
+        said = codec.parsed(pb.AliveRequest, request, agent)
+        if said.leaving:
+            self._leases.end(agent)
+            self._on_input()
+        else:
+            self._leases.renew(agent, self._clock(), said.worked_ms)
+        return pb.AliveReply().SerializeToString()
+
     async def directives(self, request: bytes, caller: Identity, certificate: bytes) -> AsyncIterator[bytes]:
         """What holds, then what comes. Two streams of one agent would take each other's wake-ups, so each has an event of its own."""
         agent, told = self._agent(caller), 0
@@ -90,9 +102,10 @@ class CpmService:
     # --- parts
 
     def _agent(self, caller: Identity) -> str:
-        """Raises PeerError if the caller is no participant, or is run by another organisation than the one that was agreed on."""
+        """Renews its lease. PeerError if it is no participant, or is run by another organisation than the one that was agreed on."""
         if self._members.get(caller.name) != caller:
             raise PeerError(f"{caller} is no participant of this federation; its operator admits agents in agents[] of federation.toml")
+        self._leases.renew(caller.name, self._clock())
         return caller.name
 
     def _directive(self, said: Said) -> pb.Directive:

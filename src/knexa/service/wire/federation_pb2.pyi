@@ -110,6 +110,18 @@ class ReportReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class AliveRequest(_message.Message):
+    __slots__ = ("worked_ms", "leaving")
+    WORKED_MS_FIELD_NUMBER: _ClassVar[int]
+    LEAVING_FIELD_NUMBER: _ClassVar[int]
+    worked_ms: int
+    leaving: bool
+    def __init__(self, worked_ms: _Optional[int] = ..., leaving: _Optional[bool] = ...) -> None: ...
+
+class AliveReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class Lists(_message.Message):
     __slots__ = ("lists", "digests")
     LISTS_FIELD_NUMBER: _ClassVar[int]

@@ -43,12 +43,13 @@ class Layer:
         return True
 
 
-def file_layer(path: Path) -> Layer:
+def file_layer(path: Path, instead: str = "pass a federation.toml, `knexa new NAME` writes one") -> Layer:
+    """The TOML file at ``path``. ``instead``: what to do if it cannot be read. Raises ConfigurationError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigurationError(f"{path}: cannot be read ({reason}); pass a federation.toml, `knexa new NAME` writes one") from error
+        raise ConfigurationError(f"{path}: cannot be read ({reason}); {instead}") from error
     try:
         return Layer(f"{path}: key", tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

@@ -164,12 +164,15 @@ def join(
     folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="what the agent keeps; the same folder resumes it")] = Path("agent"),
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="where its students call")] = "0.0.0.0:7440",
     reached_at: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="under which address they reach it, if it is another")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="what this agent does not do, whatever the coordinator says (policy.toml)")
+    ] = None,
     workplace: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Train, teach and learn beside one's own data, until the federation is over."""
     from knexa.cli.federation import join_federation
 
-    join_federation(file, identity, cpm, operator, listen, reached_at, folder, workplace)
+    join_federation(file, identity, cpm, operator, listen, reached_at, folder, policy, workplace)
 
 
 @app.command(

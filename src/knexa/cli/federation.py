@@ -36,14 +36,20 @@ def serve_cpm(file: str, identity: Path, listen: str, out: Path, start_after: fl
 
 
 def join_federation(
-    file: str, identity: Path, cpm: str, operator: str, listen: str, reached_at: str | None, folder: Path, workplace: str | None
+    file: str,
+    identity: Path,
+    cpm: str,
+    operator: str,
+    listen: str,
+    reached_at: str | None,
+    folder: Path,
+    policy: Path | None,
+    workplace: str | None,
 ) -> None:
     from knexa.service.agent.process import AgentPlan, join
 
-    plan = AgentPlan(load_config(file), folder, identity, cpm, operator, listen, reached_at)
-    if workplace is not None:
-        plan = AgentPlan(load_config(file), folder, identity, cpm, operator, listen, reached_at, workplace)
-    join(plan, say)
+    plan = AgentPlan(load_config(file), folder, identity, cpm, operator, listen, reached_at, policy)
+    join(plan if workplace is None else replace(plan, workplace=workplace), say)
     say(f"the federation is over; the adapter is in {folder / 'adapter'}")
 
 

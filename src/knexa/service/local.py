@@ -72,11 +72,13 @@ class _Running:
 class LocalFederation:
     """Processes of one federation in ``folder``, which is to be a run folder afterwards. Use as a context: leaving it ends them all."""
 
-    def __init__(self, config: FederationConfig, folder: Path, workplace: str | None = None) -> None:
-        """Raises RunFolderError if ``folder`` holds something already."""
+    def __init__(
+        self, config: FederationConfig, folder: Path, workplace: str | None = None, options: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """``options``: more of the command line of some agents, by name. Raises RunFolderError if ``folder`` holds something already."""
         if folder.exists() and any(folder.iterdir()):
             raise RunFolderError(f"{folder}: exists and is not an empty folder; choose another --out")
-        self.folder, self._config, self._workplace = folder, config, workplace
+        self.folder, self._config, self._workplace, self._options = folder, config, workplace, options or {}
         self._running: list[_Running] = []
         self._over_since = 0.0
         self._renewed = time.monotonic()
@@ -100,7 +102,7 @@ class LocalFederation:
         for agent in self._config.agents:
             arguments = ["agent", "join", str(settings), *common, str(identities[agent.name]), "--cpm", address, "--operator", OPERATOR]
             own = ["--listen", "127.0.0.1:0", "--dir", str(self.folder / "agents" / agent.name)]
-            self._begin(agent.name, [*arguments, *own, *extra])
+            self._begin(agent.name, [*arguments, *own, *extra, *self._options.get(agent.name, ())])
 
     def watch(self, on_restart: Callable[[str], None], glance_s: float = 0.2) -> None:
         """Until all have ended as they should. Whoever dies is started again. Raises ProcessFailed if that does not help."""

@@ -12,6 +12,7 @@ from local_federation import WORKPLACE, small
 from knexa.errors import ConfigurationError, PeerError
 from knexa.participant.contract import load_workplace
 from knexa.service.agent.connection import CpmConnection
+from knexa.service.agent.policy import load_policy
 from knexa.service.agent.process import AgentPlan, _Process
 from knexa.service.agent.workbench import Workbench
 from knexa.service.identity import CPM, Credentials, Identity
@@ -47,9 +48,9 @@ def entered(tmp_path: Path, listen: str, reached_at: str | None, shown_by: str =
         coordinator.serve(CPM_SERVICE, {"Join": join})
         address = f"127.0.0.1:{await coordinator.listen('127.0.0.1:0')}"
         credentials = Credentials(identities["agent-1"])
-        plan = AgentPlan(small(), tmp_path / "agent", identities["agent-1"], address, OPERATOR, listen, reached_at, WORKPLACE)
+        plan = AgentPlan(small(), tmp_path / "agent", identities["agent-1"], address, OPERATOR, listen, reached_at, workplace=WORKPLACE)
         bench = Workbench("agent-1", small(), load_workplace(WORKPLACE, small()), plan.folder)
-        process = _Process(plan, "agent-1", {}, credentials, bench, lambda line: None)
+        process = _Process(plan, "agent-1", {}, credentials, bench, load_policy(None), lambda line: None)
         own = Server(credentials, utc_now, lambda line: None)
         cpm = CpmConnection(address, Identity(OPERATOR, CPM), credentials, lambda line: None)
         try:

@@ -18,7 +18,9 @@ from knexa.exchange.signing import VerifyingKey
 from knexa.participant.contract import load_workplace
 from knexa.protocol.agent import agent_of
 from knexa.service.agent.connection import CpmConnection
+from knexa.service.agent.consent import Consent
 from knexa.service.agent.exchange import Ourselves, TeachersPort
+from knexa.service.agent.policy import Policy, check_names, load_policy
 from knexa.service.agent.shell import Shell
 from knexa.service.agent.store import AgentStore, Memory
 from knexa.service.agent.workbench import Workbench
@@ -33,7 +35,8 @@ from knexa.service.wire.endpoints import Server
 class AgentPlan:
     """``folder``: what the agent keeps. ``identity``: folder of its key and certificate. ``cpm``: HOST:PORT, and ``operator`` who runs it.
 
-    ``listen``: HOST:PORT for its peers; ``reached_at``: under which address they reach it (None: where it listens).
+    ``listen``: HOST:PORT for its peers; ``reached_at``: under which address they reach it (None: where it listens). ``policy``: file of
+    what the agent does not do (None: its terms alone hold).
     """
 
     config: FederationConfig
@@ -43,6 +46,7 @@ class AgentPlan:
     operator: str
     listen: str
     reached_at: str | None = None
+    policy: Path | None = None
     workplace: str = "knexa.participant.workplace:LearningWorkplace"
 
 
@@ -54,10 +58,12 @@ def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
     members = {agent: Identity(organisation, agent) for agent, organisation in organisations(plan.config).items()}
     if members.get(name) != credentials.identity:
         raise ConfigurationError(f"{plan.identity}: is {credentials.identity}, which is no agent of this federation.toml; see agents[]")
+    policy = load_policy(plan.policy)
+    check_names(policy, members)
     place = load_workplace(plan.workplace, plan.config)
     bench = Workbench(name, plan.config, place, plan.folder)
     try:
-        asyncio.run(_Process(plan, name, members, credentials, bench, note).run())
+        asyncio.run(_Process(plan, name, members, credentials, bench, policy, note).run())
     finally:
         bench.close()
         place.close()
@@ -71,8 +77,10 @@ class _Process:
         members: Mapping[str, Identity],
         credentials: Credentials,
         bench: Workbench,
+        policy: Policy,
         note: Callable[[str], None],
     ) -> None:
+        self._policy = policy
         self._plan, self._name, self._members, self._credentials, self._bench, self._note = plan, name, members, credentials, bench, note
         self._store = AgentStore(plan.folder)
         self._cpm: CpmConnection | None = None
@@ -84,7 +92,8 @@ class _Process:
         memory = self._store.load() or await self._beginning()
         transfer_set = await self._bench.transfer_set()
         machine = agent_of(self._plan.config, self._name, transfer_set)
-        shell = Shell(self._name, machine, memory, self._store, self._bench, self._note)
+        consent = Consent(self._policy, self._name, self._members, memory)
+        shell = Shell(self._name, machine, memory, self._store, self._bench, self._note, consent)
         if shell.over:
             return  # started again after its end: nobody needs to hear of it
         cpm = self._cpm = CpmConnection(self._plan.cpm, Identity(self._plan.operator, CPM), self._credentials, self._note)

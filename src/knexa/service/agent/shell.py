@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from knexa.errors import PeerError
-from knexa.exchange.package import KnowledgeRequest
+from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.protocol.agent import Action, Agent, Phase
 from knexa.protocol.messages import (
     COORDINATOR,
@@ -27,6 +27,7 @@ from knexa.protocol.messages import (
 from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, SendPeer, Study, Teach, Train, Work
 from knexa.service.agent.background import Background
 from knexa.service.agent.connection import CpmConnection
+from knexa.service.agent.consent import Consent
 from knexa.service.agent.exchange import Ourselves, TeachersPort, learn_from
 from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, Woke, describe
 from knexa.service.agent.store import AgentStore, Memory
@@ -41,8 +42,18 @@ RENEWALS = 4
 class Shell:
     """One agent from where ``memory`` has it to the end of its federation. ``note`` gets lines for whoever watches."""
 
-    def __init__(self, name: str, machine: Agent, memory: Memory, store: AgentStore, bench: Workbench, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        machine: Agent,
+        memory: Memory,
+        store: AgentStore,
+        bench: Workbench,
+        note: Callable[[str], None],
+        consent: Consent,
+    ) -> None:
         self._name, self._machine, self._memory, self._store, self._bench, self._note = name, machine, memory, store, bench, note
+        self._consent = consent
         machine.state = memory.machine
         self._inputs: asyncio.Queue[Input] = asyncio.Queue()
         self._beside = Background(self._inputs.put_nowait)
@@ -125,6 +136,7 @@ class Shell:
 
     def _hear(self, sender: str, message: Message | PeerMessage, now: float) -> list[Action]:
         try:
+            self._consent.check(message, self._machine.state.match, now)
             actions = self._keep(self._machine.on_message(sender, message, now))
         except PeerError as error:
             self._tell_refusal(message, error)
@@ -136,9 +148,13 @@ class Shell:
     def _tell_refusal(self, message: Message | PeerMessage, error: PeerError) -> None:
         """Whoever would wait for what this agent does not do hears of it: the coordinator, a student, or this agent itself."""
         match message:
-            case Matched(match_) if match_.student == self._name:
-                self._report(f"failure-{match_.match_id}", ExchangeFailed(match_.match_id, codec.REFUSED))
-                self._store.save(self._memory)
+            case Matched(match_):
+                self._consent.refuse(match_.match_id, str(error))
+                if match_.student == self._name:
+                    self._report(f"failure-{match_.match_id}", ExchangeFailed(match_.match_id, codec.REFUSED))
+                    self._store.save(self._memory)
+                else:
+                    self._port.refuse(match_.match_id, PeerError("this agent does not do this match"))  # why is nobody else's business
             case KnowledgeRequested(request):
                 self._port.refuse(request.match_id, error)
             case KnowledgeSent(package):
@@ -150,6 +166,10 @@ class Shell:
             match action:
                 case Train() | Ask() | Teach() | Study():
                     self._memory.work = action
+                    if isinstance(action, Study):
+                        self._consent.enter(action.package, time.time(), taught=False)
+                case SendPeer(_, KnowledgeSent(package)):
+                    self._consent.enter(package, time.time(), taught=True)
                 case Send(_, ProfileReported(profile)):
                     self._report(f"profile-{profile.round}", ProfileReported(profile))
                 case Send(_, OutcomeReported(outcome)):
@@ -172,9 +192,16 @@ class Shell:
             case SendPeer(_, KnowledgeRequested()):
                 self._call_teacher()
             case SendPeer(_, KnowledgeSent(package)):
-                self._port.answer(package)
+                self._answer(package)
             case _:
                 return  # reports are in the outbox already
+
+    def _answer(self, package: KnowledgePackage) -> None:
+        try:
+            self._port.answer(self._consent.sendable(package))
+        except PeerError as error:
+            self._note(f"not sent: {error}")
+            self._port.refuse(package.match_id, error)
 
     # --- what goes on beside it
 

@@ -7,7 +7,7 @@ Work in hand is kept as what it is to do; it begins again from the same bytes, s
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from knexa.errors import RunFolderError
 from knexa.protocol.agent import AgentState
 from knexa.protocol.encoding import JsonForm
 from knexa.protocol.peer import Work
+from knexa.service.agent.policy import Exchanged
 
 _FILE = "agent.json"
 _FORM = JsonForm()
@@ -26,7 +27,7 @@ class Memory:
     """``machine``: the protocol's state. ``learner``: the model's. ``start``: SHA-256 of the learner that the federation began with.
 
     ``work``: what is being done. ``outbox``: reports (wire messages) that the coordinator has not acknowledged, oldest first.
-    ``evaluated``: stages whose scores have been reported, such as ``start`` or ``round-10``.
+    ``evaluated``: stages whose scores have been reported, such as ``start`` or ``round-10``. ``exchanged``: packages of the last day.
     """
 
     learner: bytes
@@ -35,6 +36,7 @@ class Memory:
     work: Work | None = None
     outbox: list[bytes] = field(default_factory=list)
     evaluated: list[str] = field(default_factory=list)
+    exchanged: list[Exchanged] = field(default_factory=list)
 
 
 class AgentStore:
@@ -60,6 +62,7 @@ class AgentStore:
                 work=_FORM.from_json(form["work"]),
                 outbox=[bytes.fromhex(one) for one in form["outbox"]],
                 evaluated=form["evaluated"],
+                exchanged=[Exchanged(**one) for one in form["exchanged"]],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunFolderError(
@@ -90,6 +93,7 @@ class AgentStore:
             "work": _FORM.to_json(memory.work),
             "outbox": [one.hex() for one in memory.outbox],
             "evaluated": memory.evaluated,
+            "exchanged": [asdict(one) for one in memory.exchanged],
         }
 
     def _learner(self) -> Path:

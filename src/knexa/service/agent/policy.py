@@ -1,0 +1,114 @@
+"""An agent's own policy: what it does not do, whatever the coordinator says. A file that never leaves its machine.
+
+Terms in ``agents[]`` of federation.toml are agreed on by all, so that the matchmaker does not propose what nobody would do. A policy is
+nobody else's business: what it vetoes is reported as refused, without a reason.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from knexa.config import Section
+from knexa.errors import ConfigurationError, PeerError
+from knexa.exchange.package import KnowledgePackage
+from knexa.layers import explain, file_layer
+from knexa.matching.match import Match
+from knexa.service.identity import Identity
+
+DAY_S = 24 * 3600.0
+_HOURS = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """A package that was sent (``taught``) or taken, of so many ``bytes``, at ``time`` (Unix seconds)."""
+
+    time: float
+    taught: bool
+    bytes: int
+
+
+class Policy(Section):
+    """Without a file everything is allowed. Names are those of agents, or of organisations for all of their agents."""
+
+    teaches: tuple[str, ...] | None = Field(None, description="whom it teaches; none = everybody")
+    learns_from: tuple[str, ...] | None = Field(None, description="whom it learns from; none = everybody")
+    protocols: tuple[Literal["text", "logits", "adapter"], ...] = Field(
+        ("text", "logits", "adapter"), description="how it exchanges knowledge, of what its terms allow"
+    )
+    lessons_a_day: int | None = Field(None, ge=0, description="most exchanges in which it teaches within 24 hours; none = no bound")
+    kilobytes_a_day: float | None = Field(None, ge=0, description="most that it sends and takes within 24 hours; none = no bound")
+    kilobytes: float | None = Field(None, gt=0, description="most in one package that it sends or takes; none = what the ticket allows")
+    hours: str | None = Field(
+        None, pattern=_HOURS, description="when it exchanges, in the local time of its machine, such as 20:00-06:00; none = always"
+    )
+
+    def veto(self, match: Match, own: str, members: Mapping[str, Identity], book: Sequence[Exchanged], now: float) -> str:
+        """Why agent ``own`` does not do ``match``; "" if it does. ``book``: its exchanges so far. ``now``: Unix seconds."""
+        teaching = match.teacher == own
+        partner = match.student if teaching else match.teacher
+        allowed, key = (self.teaches, "teaches") if teaching else (self.learns_from, "learns_from")
+        names = {partner, members[partner].organisation} if partner in members else {partner}
+        today = [one for one in book if now - one.time < DAY_S]
+        if allowed is not None and names.isdisjoint(allowed):
+            return f"{partner} is not named in {key}"
+        if match.protocol not in self.protocols:
+            return f"protocol {match.protocol} is not named in protocols"
+        if teaching and self.lessons_a_day is not None and sum(one.taught for one in today) >= self.lessons_a_day:
+            return f"it has taught {self.lessons_a_day} times within a day (lessons_a_day)"
+        if self.kilobytes_a_day is not None and sum(one.bytes for one in today) >= 1024 * self.kilobytes_a_day:
+            return f"it has exchanged {self.kilobytes_a_day:g} kB within a day (kilobytes_a_day)"
+        if self.hours is not None and not _within(self.hours, now):
+            return f"it is not between {self.hours.replace('-', ' and ')} (hours)"
+        return ""
+
+    def sendable(self, package: KnowledgePackage) -> KnowledgePackage:
+        """What of ``package`` may be sent. PeerError if that is nothing: tensors are not cut."""
+        if self.kilobytes is None:
+            return package
+        smaller = package.within(int(1024 * self.kilobytes))
+        self.check_size(smaller)
+        return smaller
+
+    def check_size(self, package: KnowledgePackage) -> None:
+        """Raises PeerError for a package that is larger than allowed."""
+        size = len(package.to_bytes())
+        if self.kilobytes is not None and size > 1024 * self.kilobytes:
+            raise PeerError(f"the package of {package.match_id} has {size / 1024:.1f} kB; this agent's policy allows {self.kilobytes:g}")
+
+
+def load_policy(path: Path | None) -> Policy:
+    """The policy in the TOML file at ``path``; everything is allowed without one. Raises ConfigurationError."""
+    if path is None:
+        return Policy()
+    layer = file_layer(path, "pass a policy.toml, docs/agents-guide.md has one")
+    try:
+        return Policy.model_validate(layer.data)
+    except ValidationError as error:
+        raise explain(Policy, [layer], error) from error
+
+
+def check_names(policy: Policy, members: Mapping[str, Identity]) -> None:
+    """Raises ConfigurationError for a name that is nobody's: a policy with a slip would refuse everybody, or the wrong ones."""
+    known = {*members, *(identity.organisation for identity in members.values())}
+    for key, names in (("teaches", policy.teaches), ("learns_from", policy.learns_from)):
+        for name in names or ():
+            if name not in known:
+                raise ConfigurationError(
+                    f"policy, {key}: found {name!r}; allowed: agents and organisations of federation.toml: {', '.join(sorted(known))}"
+                )
+
+
+def _within(hours: str, now: float) -> bool:
+    """A span that ends before it begins goes over midnight."""
+    local = time.localtime(now)
+    minute = 60 * local.tm_hour + local.tm_min
+    begin, end = (60 * int(hour) + int(rest) for hour, rest in re.findall(r"(\d\d):(\d\d)", hours))
+    return begin <= minute < end if begin <= end else minute >= begin or minute < end

@@ -15,6 +15,7 @@ from knexa.errors import PeerError
 from knexa.service.identity import Authority, Credentials, Identity
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.trust import utc_now
+from knexa.service.wire.callers import A_MINUTE
 from knexa.service.wire.endpoints import Server, channel
 
 METHOD = "/knexa.test.Echo/Say"
@@ -81,7 +82,7 @@ def test_a_caller_is_who_its_certificate_says(town: Town) -> None:
     async def use(address: str, _: Server) -> None:
         assert await said(channel(address, server.identity, caller)) == b"knexa://south/clinic-1"
 
-    assert with_server(server, use).refused == {"identity": 0, "message": 0}
+    assert with_server(server, use).refused == {"identity": 0, "message": 0, "often": 0}
 
 
 def test_who_is_not_trusted_does_not_get_in(town: Town) -> None:
@@ -141,7 +142,7 @@ def test_a_fault_of_the_caller_is_told_and_counted(town: Town) -> None:
         assert await refusal(channel(address, server.identity, caller), b"bad") is grpc.StatusCode.FAILED_PRECONDITION
         assert await said(channel(address, server.identity, caller)) == b"knexa://south/clinic-1"
 
-    assert with_server(server, use).refused == {"identity": 0, "message": 1}
+    assert with_server(server, use).refused == {"identity": 0, "message": 1, "often": 0}
 
 
 def test_a_message_that_is_too_large_is_refused_before_it_is_read(town: Town) -> None:
@@ -166,3 +167,26 @@ def test_an_organisation_that_is_admitted_gets_in_without_a_restart(town: Town) 
         assert await said(channel(address, server.identity, stranger)) == b"knexa://stranger/clinic-1"
 
     with_server(server, use)
+
+
+def test_who_floods_a_port_is_told_to_wait_and_others_are_served(town: Town) -> None:
+    """Beyond its share of calls a caller hears a status of its own, is counted, and fills no log; another caller notices nothing."""
+    flooder, other = town.agent("south", "clinic-1"), town.agent("south", "clinic-2")
+
+    async def use(address: str, server: Server) -> None:
+        expected = Identity("north", "cpm")
+        async with channel(address, expected, flooder) as line:
+            codes = await asyncio.gather(*(code_of(line) for _ in range(A_MINUTE + 200)))
+        assert codes.count(grpc.StatusCode.OK) <= A_MINUTE + 20
+        assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) > 100
+        assert await said(channel(address, expected, other)) == b"knexa://south/clinic-2"
+
+    async def code_of(line: aio.Channel) -> grpc.StatusCode:
+        try:
+            await line.unary_unary(METHOD)(b"hello", timeout=20.0)
+        except aio.AioRpcError as error:
+            return error.code()
+        return grpc.StatusCode.OK
+
+    server = with_server(town.agent("north", "cpm"), use)
+    assert server.refused["often"] > 100

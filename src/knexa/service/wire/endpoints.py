@@ -6,6 +6,7 @@ still, :class:`~knexa.service.identity.TrustStore` says, from the certificate it
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from grpc import aio
 
 from knexa.errors import ConfigurationError, PeerError
 from knexa.service.identity import Credentials, Identity
+from knexa.service.wire.callers import A_MINUTE, BusyError, Callers
 
 CPM_SERVICE = "knexa.v1.Cpm"
 PEER_SERVICE = "knexa.v1.Peer"
@@ -70,12 +72,14 @@ class NotReadyError(PeerError):
 class Server:
     """One port. Every call reaches its method with the verified identity of who calls, or is refused.
 
-    ``refused`` counts what was turned away: for the caller's ``identity``, or for the ``message`` it sent (a PeerError).
+    ``refused`` counts what was turned away: for the caller's ``identity``, for the ``message`` it sent (a PeerError), or because it has
+    asked too ``often`` (see :mod:`knexa.service.wire.callers`).
     """
 
     def __init__(self, credentials: Credentials, clock: Callable[[], datetime], note: Callable[[str], None]) -> None:
         """``note`` gets a line for whatever an operator would want to know."""
-        self.refused = {"identity": 0, "message": 0}
+        self.refused = {"identity": 0, "message": 0, "often": 0}
+        self._callers = Callers()
         self._credentials, self._clock, self._note = credentials, clock, note
         self._server = aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=_MOST_CALLS)
 
@@ -127,13 +131,23 @@ class Server:
         self._note(f"refused {caller}: {error}")
         await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
+    async def _wait(self, context: Any, error: BusyError) -> None:
+        if self.refused["often"] % A_MINUTE == 0:
+            self._note(f"told to wait: {error}")  # one line for hundreds of calls: whoever floods the port is not to flood the log
+        self.refused["often"] += 1
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+
     def _unary(self, method: Unary) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def call(request: bytes, context: Any) -> bytes:
             caller, certificate = await self._caller(context)
             try:
-                reply = await method(request, caller, certificate)
+                with self._callers.calling(caller, time.monotonic()):
+                    reply = await method(request, caller, certificate)
                 self._still_trusted(certificate)
                 return reply
+            except BusyError as error:
+                await self._wait(context, error)
+                raise
             except PeerError as error:
                 await self._refuse(context, caller, error)
                 raise
@@ -144,9 +158,12 @@ class Server:
         async def call(request: bytes, context: Any) -> AsyncIterator[bytes]:
             caller, certificate = await self._caller(context)
             try:
-                async for reply in method(request, caller, certificate):
-                    self._still_trusted(certificate)
-                    yield reply
+                with self._callers.calling(caller, time.monotonic()):
+                    async for reply in method(request, caller, certificate):
+                        self._still_trusted(certificate)
+                        yield reply
+            except BusyError as error:
+                await self._wait(context, error)
             except PeerError as error:
                 await self._refuse(context, caller, error)
 

@@ -10,6 +10,7 @@ Kinds of events, in the order in which a run writes them:
 ``header``      ``schema``, ``version``, ``config`` (resolved), ``agents``, ``start_hash`` (SHA-256 of the starting bytes)
 ``profile``     ``agent``, ``round`` and the closed profile schema as lists of numbers
 ``match``       ``round``, ``matches`` and, when ``matching.log_candidates`` is on, every candidate's context and score
+``path``        ``round`` and, by match, how its exchange travels: ``direct``, ``reverse``, ``relay`` (a real federation's only)
 ``package``     ``match_id``, ``teacher``, ``student``, number of texts, bytes, hash of the content; never a text
 ``outcome``     what the student reported: losses and scores before and after, bytes, texts kept, accepted or not
 ``reward``      ``match_id``, raw, clipped and z-scored reward

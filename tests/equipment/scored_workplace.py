@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from arithmetic_workplace import ArithmeticWorkplace
 
 from knexa.config import FederationConfig
 from knexa.evaluation.problems import CATEGORIES
+from knexa.exchange.package import KnowledgePackage
+from knexa.protocol.peer import Result, Study, Work
 
 
 class ScoredWorkplace(ArithmeticWorkplace):
@@ -34,3 +38,50 @@ class OtherStart(ScoredWorkplace):
 
 def create_other_start(config: FederationConfig) -> OtherStart:
     return OtherStart(config)
+
+
+#: Stands in every text that a teacher writes in a :class:`MarkedWorkplace`. Never as a whole in a file: what is searched for it may be one.
+MARKER = "-".join(("nobody", "but", "two", "agents", "sees", "this"))
+
+
+class MarkedWorkplace(ScoredWorkplace):
+    """Texts carry the marker; a student writes it beside its adapter if every text that it studied had it."""
+
+    def __init__(self, config: FederationConfig) -> None:
+        super().__init__(config)
+        self.seen: set[bool] = set()
+
+    def _do(self, agent: str, work: Work, able: list[float], round: int) -> tuple[Result, list[float]]:
+        if isinstance(work, Study):
+            self.seen |= {text.endswith(MARKER) for text in work.package.texts.values()}
+            plain = {prompt: text.removesuffix(MARKER) for prompt, text in work.package.texts.items()}
+            work = replace(work, package=replace(work.package, texts=plain))
+        result, able = super()._do(agent, work, able, round)
+        if isinstance(result, KnowledgePackage):
+            result = replace(result, texts={prompt: text + MARKER for prompt, text in result.texts.items()})
+        return result, able
+
+    def save(self, agent: str, state: bytes, folder: Path) -> None:
+        super().save(agent, state, folder)
+        if self.seen == {True}:
+            (folder / "marker").write_text(MARKER)
+
+
+def create_marked(config: FederationConfig) -> MarkedWorkplace:
+    return MarkedWorkplace(config)
+
+
+def holds(pid: int, needle: bytes) -> bool:
+    """Whether the memory of a process holds ``needle`` now (Linux)."""
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in maps:
+            span, modes = line.split()[:2]
+            begin, end = (int(at, 16) for at in span.split("-"))
+            if modes.startswith("rw"):
+                try:
+                    memory.seek(begin)
+                    if needle in memory.read(end - begin):
+                        return True
+                except OSError:
+                    continue  # the mapping has gone meanwhile
+    return False

@@ -17,6 +17,7 @@ from knexa.service.identity import CPM, Authority, Credentials
 from knexa.service.identity.trust import utc_now
 from knexa.service.local import OPERATOR, provision
 from knexa.service.wire.endpoints import CPM_SERVICE, Server
+from knexa.service.wire.route import RelayAt
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def identities(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def patient(identities: dict[str, Path], tmp_path: Path) -> Patient:
-    return Patient(small(), identities["agent-1"], tmp_path / "state", "127.0.0.1:0", None, None, WORKPLACE)
+    return Patient(small(), identities["agent-1"], tmp_path / "state", "127.0.0.1:0", None, None, workplace=WORKPLACE)
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_nobody_at_the_address_is_told_from_somebody_else(patient: Patient, coor
     assert "nobody answers" in nobody.what
     with socket.create_server(("127.0.0.1", 0)) as silent:
         other = found(replace(patient, cpm=f"127.0.0.1:{silent.getsockname()[1]}", operator=OPERATOR))["coordinator"]
-    assert "is it the port of `knexa cpm serve`" in other.what
+    assert "is it the right port?" in other.what
     wrong = found(replace(patient, cpm=coordinator, operator="agent-2"))["coordinator"]
     assert "is not knexa://agent-2/cpm" in wrong.what
     assert not any(one.fine for one in (nobody, other, wrong))
@@ -110,3 +111,14 @@ def test_somebody_elses_certificate_is_no_participant(patient: Patient, tmp_path
     folder.install(authority.grant(authority.issue(folder.request(), "visitor", utc_now(), folder=folder.path)), utc_now())
     finding = found(replace(patient, identity=folder.path))["participants"]
     assert "knexa://agent-1/visitor is no agent" in finding.what
+
+
+def test_who_only_dials_out_is_told_what_that_means(patient: Patient, identities: dict[str, Path], coordinator: str) -> None:
+    """No port is tried; a relay is called as who it should be: here a coordinator stands where the relay should."""
+    found = {finding.check: finding for finding in examine(replace(patient, listen=None))}
+    assert found["port"].fine
+    assert "only dials out" in found["port"].what
+    relay = RelayAt(OPERATOR, coordinator)
+    found = {finding.check: finding for finding in examine(replace(patient, listen=None, relay=relay))}
+    assert not found["relay"].fine
+    assert f"is not knexa://{OPERATOR}/relay" in found["relay"].what

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from local_federation import WORKPLACE, decisions, final_scores, small
+from scored_workplace import MARKER, holds
 
 from knexa.config import FederationConfig
 from knexa.events import EVENTS_FILE, read_events
 from knexa.record import read_run
-from knexa.service.identity import CPM
+from knexa.service.identity import CPM, RELAY
 from knexa.service.local import LocalFederation
 from knexa.simulation.federation import Federation
 
@@ -139,3 +140,40 @@ def test_a_policy_vetoes_and_nobody_waits_for_what_it_vetoed(tmp_path: Path) -> 
     assert done == matches.keys() - vetoed
     assert {"agent-2"} <= {matches[one]["student"] for one in done}
     assert {"agent-5"} <= {matches[one]["teacher"] for one in done}
+
+
+def test_agents_that_only_dial_out_decide_alike_and_a_relay_sees_no_text(tmp_path: Path) -> None:
+    """Four of six agents have no port: exchanges travel directly, on a line that the teacher opens, and by a relay, and the federation
+
+    decides as its simulation. What is taught is on the disk of agents only: nothing of it at the coordinator or the relay, or in a log.
+    """
+    config = small("matching.matchmaker=random", rounds=5)
+    held: list[str] = []
+    with LocalFederation(config, tmp_path / "up", "scored_workplace:create_marked", hidden=4) as federation:
+        federation.start()
+        pids = {name: pid for name, pid in federation.pids().items() if name in (CPM, RELAY)}
+        over = Event()
+        searching = Thread(target=search, args=(pids, MARKER.encode(), held, over))
+        searching.start()
+        federation.watch(lambda name: pytest.fail(f"{name} died"))
+        over.set()
+        searching.join()
+    assert decisions(tmp_path / "up") == decisions(simulated(config, tmp_path / "simulated"))
+    paths = [taken for event in read_events(tmp_path / "up") if event["kind"] == "path" for taken in event["paths"].values()]
+    assert set(paths) == {"direct", "reverse", "relay"}
+    assert "sealed bytes were carried" in (tmp_path / "up" / "logs" / "relay.log").read_text()
+    assert set(held) == {"searched cpm", "searched relay"}
+    holding = [one for one in (tmp_path / "up").rglob("*") if one.is_file() and MARKER.encode() in one.read_bytes()]
+    assert holding, "the texts that arrived had the marker"
+    assert {one.relative_to(tmp_path / "up").parts[0] for one in holding} == {"agents"}
+
+
+def search(pids: Mapping[str, int], needle: bytes, held: list[str], over: Event) -> None:
+    """What is found in the memory of processes, again and again while they live."""
+    while not over.wait(0.3):
+        for name, pid in pids.items():
+            try:
+                found = holds(pid, needle)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended
+            held.append(f"{'FOUND in' if found else 'searched'} {name}")

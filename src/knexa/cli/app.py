@@ -28,6 +28,7 @@ app = typer.Typer(
 
 cpm = typer.Typer(no_args_is_help=True, help="The coordinator (Central Profiler/Matchmaker) of a real federation.")
 agent = typer.Typer(no_args_is_help=True, help="An agent of a real federation.")
+relay = typer.Typer(no_args_is_help=True, help="Carries sealed exchanges between agents that cannot call each other.")
 
 
 @cpm.callback()
@@ -43,10 +44,14 @@ def _agent() -> None:
 app.add_typer(provision, name="provision")
 app.add_typer(cpm, name="cpm")
 app.add_typer(agent, name="agent")
+app.add_typer(relay, name="relay")
 
 Preset = Annotated[str | None, typer.Option(metavar="NAME", help=f"shipped settings to start from: {_PRESETS} (default {DEFAULT_PRESET})")]
 Rounds = Annotated[int | None, typer.Option(metavar="N", help="number of rounds")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any setting, such as local.steps=8; repeat for more")]
+Journal = Annotated[
+    str | None, typer.Option("--journal", metavar="URL", help="database of the journal (postgresql+psycopg://…); default: a file in DIR")
+]
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else, on stdout")]
 
 
@@ -96,42 +101,48 @@ def up(
     agents: Annotated[int | None, typer.Option(metavar="N", help="only the first N agents of the configuration")] = None,
     sets: Sets = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="run folder, new or empty (default runs/up-N)")] = None,
+    hidden: Annotated[
+        int, typer.Option(metavar="N", min=0, help="so many agents only dial out; a relay carries what they say to each other")
+    ] = 0,
     workplace: Annotated[str | None, typer.Option(hidden=True)] = None,
     as_json: Json = False,
 ) -> None:
     """A real federation on this machine: one process for the coordinator and each agent, real certificates, real TLS between them."""
     from knexa.cli.federation import Wanted, bring_up
 
-    bring_up(Wanted(file, preset, strategy, rounds, seed, agents, tuple(sets or ()), out, workplace), as_json=as_json)
+    bring_up(Wanted(file, preset, strategy, rounds, seed, agents, tuple(sets or ()), out, hidden, workplace), as_json=as_json)
 
 
 @app.command(epilog="Example:  \n\nknexa audit runs/up-1")
 def audit(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="of knexa cpm serve --out, or of knexa up")],
     everything: Annotated[bool, typer.Option("--all", help="also list every message with its values")] = False,
+    journal: Journal = None,
     as_json: Json = False,
 ) -> None:
     """Everything that a coordinator has ever received, and the proof that it was numbers of the closed schema."""
     from knexa.cli.audit import show_audit
 
-    show_audit(folder, as_json=as_json, everything=everything)
+    show_audit(folder, journal, as_json=as_json, everything=everything)
 
 
 @app.command(epilog="Example:  \n\nknexa doctor federation.toml --identity clinic-1 --cpm cpm.example:7430 --operator hospital-a")
 def doctor(
     file: Annotated[str, typer.Argument(metavar="FILE", help="the federation.toml that all participants hold")],
     identity: Annotated[Path, typer.Option(metavar="DIR", help="folder of this participant's key and certificate")],
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="where it is to be called")] = "0.0.0.0:7440",
+    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="where it is to be called; without it, nowhere")] = None,
     folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="where it is to keep its state")] = Path("agent"),
     cpm: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="the coordinator; without it, it is not called")] = None,
     operator: Annotated[str | None, typer.Option(metavar="ORGANISATION", help="who runs the coordinator")] = None,
+    relay: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="the relay; without it, it is not called")] = None,
+    relay_operator: Annotated[str | None, typer.Option(metavar="ORGANISATION", help="who runs the relay")] = None,
     workplace: Annotated[str | None, typer.Option(hidden=True)] = None,
     as_json: Json = False,
 ) -> None:
     """Find what would keep this machine from taking part: certificate, trust, port, disk, sandbox, model, coordinator."""
-    from knexa.cli.federation import show_doctor
+    from knexa.cli.federation import Examination, show_doctor
 
-    show_doctor(file, identity, listen, folder, cpm, operator, workplace, as_json=as_json)
+    show_doctor(Examination(file, identity, listen, folder, cpm, operator, relay, relay_operator, workplace), as_json=as_json)
 
 
 @cpm.command(epilog="Example:  \n\nknexa cpm serve federation.toml --identity cpm --listen 0.0.0.0:7430 --out runs/trial")
@@ -144,11 +155,23 @@ def serve(
         float | None, typer.Option(metavar="S", help="begin after so many seconds with whoever is there; default: wait")
     ] = None,
     metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="/metrics (Prometheus) and /healthz, in plain HTTP")] = None,
+    journal: Journal = None,
 ) -> None:
     """Coordinate a federation until it is over. It sees numbers only, and goes on where it was after any crash."""
     from knexa.cli.federation import serve_cpm
 
-    serve_cpm(file, identity, listen, out, start_after, metrics)
+    serve_cpm(file, identity, listen, out, start_after, metrics, journal)
+
+
+@relay.command("serve", epilog="Example:  \n\nknexa relay serve --identity relay --listen 0.0.0.0:7450")
+def serve_relay(
+    identity: Annotated[Path, typer.Option(metavar="DIR", help="folder of the relay's key and certificate (knexa provision)")],
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="where agents call")] = "0.0.0.0:7450",
+) -> None:
+    """Carry sealed exchanges between agents that cannot call each other. It sees who, when and how much; never what."""
+    from knexa.cli.federation import serve_relay_process
+
+    serve_relay_process(identity, listen)
 
 
 @agent.command(
@@ -162,17 +185,21 @@ def join(
     cpm: Annotated[str, typer.Option(metavar="HOST:PORT", help="the coordinator")],
     operator: Annotated[str, typer.Option(metavar="ORGANISATION", help="who runs the coordinator")],
     folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="what the agent keeps; the same folder resumes it")] = Path("agent"),
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="where its students call")] = "0.0.0.0:7440",
+    listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="where its peers call it; without it the agent only dials out")
+    ] = None,
     reached_at: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="under which address they reach it, if it is another")] = None,
+    relay: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="where peers call it that cannot be called either")] = None,
+    relay_operator: Annotated[str | None, typer.Option(metavar="ORGANISATION", help="who runs the relay")] = None,
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE", help="what this agent does not do, whatever the coordinator says (policy.toml)")
     ] = None,
     workplace: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Train, teach and learn beside one's own data, until the federation is over."""
-    from knexa.cli.federation import join_federation
+    from knexa.cli.federation import Joining, join_federation
 
-    join_federation(file, identity, cpm, operator, listen, reached_at, folder, policy, workplace)
+    join_federation(Joining(file, identity, cpm, operator, folder, listen, reached_at, relay, relay_operator, policy, workplace))
 
 
 @app.command(

@@ -19,19 +19,22 @@ from knexa.service.cpm.journal import Journal
 from knexa.service.cpm.process import JOURNAL_FILE
 
 
-def show_audit(folder: Path, *, as_json: bool, everything: bool) -> None:
-    """Raises KnexaError if the journal holds anything but numbers, identifiers, hashes and addresses."""
+def show_audit(folder: Path, url: str | None, *, as_json: bool, everything: bool) -> None:
+    """``url``: of the journal, if it is not in ``folder``.
+
+    Raises KnexaError if the journal holds anything but numbers, identifiers, hashes and addresses.
+    """
     path = folder / JOURNAL_FILE
-    if not path.is_file():
-        raise RunFolderError(f"{folder}: has no {JOURNAL_FILE}; pass the folder of `knexa cpm serve --out` or `knexa up`")
-    with Journal(f"sqlite:///{path}") as journal:
-        found = audit(journal)
+    if url is None and not path.is_file():
+        raise RunFolderError(f"{folder}: has no {JOURNAL_FILE}; pass the folder of `knexa cpm serve --out` or `knexa up`, or --journal URL")
+    with Journal(url or f"sqlite:///{path}") as journal:
+        found, where = audit(journal), journal.url
     if as_json:
         print(json.dumps({"received": [_plain(one) for one in found.received], "numbers": found.numbers, "faults": len(found.faults)}))
     else:
         _print(found, everything)
     if found.faults:
-        raise KnexaError(f"{path}: {len(found.faults)} entries hold something else than the schema allows: {found.faults[0].fault}")
+        raise KnexaError(f"{where}: {len(found.faults)} entries hold something else than the schema allows: {found.faults[0].fault}")
 
 
 def _print(found: Audit, everything: bool) -> None:

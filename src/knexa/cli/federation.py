@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,6 +21,9 @@ from knexa.report import final_table, write_report
 from knexa.report.charts import duration, job_seconds
 from knexa.summary import write_summary
 
+if TYPE_CHECKING:
+    from knexa.service.wire.route import RelayAt
+
 
 def say(line: str) -> None:
     """One line for whoever watches a service, with the time."""
@@ -28,41 +32,90 @@ def say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {shown}", file=sys.stderr, flush=True)
 
 
-def serve_cpm(file: str, identity: Path, listen: str, out: Path, start_after: float | None, metrics: str | None) -> None:
+def serve_cpm(
+    file: str, identity: Path, listen: str, out: Path, start_after: float | None, metrics: str | None, journal: str | None
+) -> None:
     from knexa.service.cpm.process import CpmPlan, serve
 
-    ended = serve(CpmPlan(load_config(file), out, identity, listen, start_after, metrics), say)
+    ended = serve(CpmPlan(load_config(file), out, identity, listen, start_after, metrics, journal), say)
     say(f"the federation is over; {out / EVENTS_FILE} has its record" if ended else "stopped; the same command goes on where this ended")
 
 
-def join_federation(
-    file: str,
-    identity: Path,
-    cpm: str,
-    operator: str,
-    listen: str,
-    reached_at: str | None,
-    folder: Path,
-    policy: Path | None,
-    workplace: str | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """The options of ``knexa agent join`` as the user gave them."""
+
+    file: str
+    identity: Path
+    cpm: str
+    operator: str
+    folder: Path
+    listen: str | None
+    reached_at: str | None
+    relay: str | None
+    relay_operator: str | None
+    policy: Path | None
+    workplace: str | None
+
+
+def join_federation(wanted: Joining) -> None:
     from knexa.service.agent.process import AgentPlan, join
 
-    plan = AgentPlan(load_config(file), folder, identity, cpm, operator, listen, reached_at, policy)
-    join(plan if workplace is None else replace(plan, workplace=workplace), say)
-    say(f"the federation is over; the adapter is in {folder / 'adapter'}")
+    relay = relay_at(wanted.relay, wanted.relay_operator)
+    plan = AgentPlan(
+        load_config(wanted.file),
+        wanted.folder,
+        wanted.identity,
+        wanted.cpm,
+        wanted.operator,
+        listen=wanted.listen,
+        reached_at=wanted.reached_at,
+        relay=relay,
+        policy=wanted.policy,
+    )
+    join(plan if wanted.workplace is None else replace(plan, workplace=wanted.workplace), say)
+    say(f"the federation is over; the adapter is in {wanted.folder / 'adapter'}")
 
 
-def show_doctor(
-    file: str, identity: Path, listen: str, folder: Path, cpm: str | None, operator: str | None, workplace: str | None, *, as_json: bool
-) -> None:
+def relay_at(address: str | None, operator: str | None) -> RelayAt | None:
+    """From ``--relay`` and ``--relay-operator``; one without the other is a ConfigurationError."""
+    from knexa.service.wire.route import RelayAt
+
+    if (address is None) != (operator is None):
+        raise ConfigurationError("--relay HOST:PORT and --relay-operator ORGANISATION go together: which relay, and who runs it")
+    return None if address is None else RelayAt.parse(f"{operator}@{address}")
+
+
+def serve_relay_process(identity: Path, listen: str) -> None:
+    from knexa.service.relay.process import serve_relay
+
+    serve_relay(identity, listen, say)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """The options of ``knexa doctor`` as the user gave them."""
+
+    file: str
+    identity: Path
+    listen: str | None
+    folder: Path
+    cpm: str | None
+    operator: str | None
+    relay: str | None
+    relay_operator: str | None
+    workplace: str | None
+
+
+def show_doctor(wanted: Examination, *, as_json: bool) -> None:
     """Raises KnexaError if a check failed."""
     from knexa.service.doctor import Patient, examine
 
-    patient = Patient(load_config(file), identity, folder, listen, cpm, operator)
+    relay = relay_at(wanted.relay, wanted.relay_operator)
+    patient = Patient(load_config(wanted.file), wanted.identity, wanted.folder, wanted.listen, wanted.cpm, wanted.operator, relay)
     findings = []
     console = Console()
-    for finding in examine(patient if workplace is None else replace(patient, workplace=workplace)):
+    for finding in examine(patient if wanted.workplace is None else replace(patient, workplace=wanted.workplace)):
         findings.append(finding)
         if not as_json:
             sign = "[green]fine[/green]" if finding.fine else "[red]NOT FINE[/red]"
@@ -85,6 +138,7 @@ class Wanted:
     agents: int | None
     sets: tuple[str, ...]
     out: Path | None
+    hidden: int
     workplace: str | None
 
 
@@ -100,9 +154,11 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
                 f"--agents: found {wanted.agents}; allowed: 2 to {len(config.agents)}, the agents of the configuration"
             )
         config = config.model_copy(update={"agents": config.agents[: wanted.agents]})
+    if wanted.hidden > len(config.agents):
+        raise ConfigurationError(f"--hidden: found {wanted.hidden}; allowed: 0 to {len(config.agents)}, the agents of this federation")
     folder = wanted.out or _free_folder()
     screen = Console(stderr=True)
-    with LocalFederation(config, folder, wanted.workplace) as federation:
+    with LocalFederation(config, folder, wanted.workplace, hidden=wanted.hidden) as federation:
         over = Event()
         watcher = Thread(target=_show_progress, args=(folder, config.rounds, screen, over), daemon=True)
         try:

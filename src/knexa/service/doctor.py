@@ -28,6 +28,7 @@ from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
 from knexa.service.settings import settings_hash
 from knexa.service.wire.endpoints import channel
+from knexa.service.wire.route import RelayAt
 
 #: Free space that an agent wants for its model's states, in bytes.
 LEAST_FREE = 256 * 2**20
@@ -46,14 +47,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What is examined. ``cpm`` and ``operator``: the coordinator's HOST:PORT and who runs it; None skips the calls to it."""
+    """What is examined. ``cpm`` and ``operator``: the coordinator's HOST:PORT and who runs it; None skips the calls to it.
+
+    ``listen``: HOST:PORT at which peers are to call; None = it only dials out. ``relay``: at which it is to listen.
+    """
 
     config: FederationConfig
     identity: Path
     folder: Path
-    listen: str
+    listen: str | None
     cpm: str | None
     operator: str | None
+    relay: RelayAt | None = None
     workplace: str = "knexa.participant.workplace:LearningWorkplace"
 
 
@@ -70,6 +75,8 @@ def examine(patient: Patient) -> Iterator[Finding]:
     }
     if patient.cpm is not None:
         checks |= {"coordinator": _coordinator}
+    if patient.relay is not None:
+        checks |= {"relay": _relay}
     for name, check in checks.items():
         began = time.perf_counter()
         try:
@@ -107,6 +114,10 @@ def _participants(patient: Patient) -> str:
 
 
 def _port(patient: Patient) -> str:
+    if patient.listen is None:
+        if patient.relay is not None:
+            return f"only dials out; who cannot be called either reaches it through the relay {patient.relay}"
+        return "only dials out: it exchanges with agents that listen themselves; --listen or --relay opens more ways"
     address = Address.parse(patient.listen, "--listen")
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
@@ -152,14 +163,22 @@ def _coordinator(patient: Patient) -> str:
     assert patient.cpm is not None
     if patient.operator is None:
         raise ConfigurationError("--operator: say which organisation runs the coordinator at --cpm")
-    address = Address.parse(patient.cpm, "--cpm")
+    return _reached(patient, patient.cpm, "--cpm", Identity(patient.operator, CPM), "knexa cpm serve")
+
+
+def _relay(patient: Patient) -> str:
+    assert patient.relay is not None
+    return _reached(patient, patient.relay.address, "--relay", patient.relay.identity, "knexa relay serve")
+
+
+def _reached(patient: Patient, where: str, option: str, expected: Identity, command: str) -> str:
+    address = Address.parse(where, option)
     try:
         socket.create_connection((address.host, address.port), CALL_S).close()
     except OSError as error:
         raise ConfigurationError(
-            f"{address}: nobody answers ({error}); is `knexa cpm serve` running there, and does a firewall let you through?"
+            f"{address}: nobody answers ({error}); is `{command}` running there, and does a firewall let you through?"
         ) from error
-    expected = Identity(patient.operator, CPM)
     return asyncio.run(_called(str(address), expected, Credentials(patient.identity)))
 
 
@@ -171,7 +190,7 @@ async def _called(address: str, expected: Identity, credentials: Credentials) ->
             raise PeerError(_why_not(address, expected, credentials)) from None
         try:
             # There is no such method: an answer to it has come through both sides' checks of certificates and changes nothing.
-            nothing: Any = line.unary_unary("/knexa.v1.Cpm/Nothing")
+            nothing: Any = line.unary_unary("/knexa.v1/Nothing")
             await nothing(b"", timeout=CALL_S)
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
@@ -203,5 +222,5 @@ def _why_not(address: str, expected: Identity, credentials: Credentials) -> str:
     except ssl.SSLCertVerificationError as error:
         return f"{address} is not {expected} ({error.verify_message}); ask its operator for address and organisation, compare the clocks"
     except (OSError, ssl.SSLError) as error:
-        return refused if shown else f"{address} speaks no TLS that fits ({error}); is it the port of `knexa cpm serve`?"
-    return f"{address} answers, but not as the coordinator; is it the port of `knexa cpm serve`?"
+        return refused if shown else f"{address} speaks no TLS that fits ({error}); is it the right port?"
+    return f"{address} answers, but not as {expected.name}; is it the right port?"

@@ -19,7 +19,7 @@ from typing import Any
 from knexa.config import FederationConfig, organisations, to_toml
 from knexa.errors import KnexaError, RunFolderError
 from knexa.events import TIMINGS_FILE, EventLog, read_events
-from knexa.service.identity import CPM, Authority, renew_reachable
+from knexa.service.identity import CPM, RELAY, Authority, renew_reachable
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.trust import utc_now
 
@@ -43,7 +43,7 @@ class ProcessFailed(KnexaError):  # noqa: N818 - names what happened, as Interru
 def provision(config: FederationConfig, folder: Path) -> dict[str, Path]:
     """Make every identity in ``folder``; the folder of each, by agent (and :data:`~knexa.service.identity.CPM`)."""
     now = utc_now()
-    run_by = {**organisations(config), CPM: OPERATOR}
+    run_by = {**organisations(config), CPM: OPERATOR, RELAY: OPERATOR}
     authorities = {name: Authority.create(folder / f"ca-{name}", name, now) for name in sorted(set(run_by.values()))}
     for authority in authorities.values():
         for name, other in authorities.items():
@@ -73,12 +73,21 @@ class LocalFederation:
     """Processes of one federation in ``folder``, which is to be a run folder afterwards. Use as a context: leaving it ends them all."""
 
     def __init__(
-        self, config: FederationConfig, folder: Path, workplace: str | None = None, options: Mapping[str, Sequence[str]] | None = None
+        self,
+        config: FederationConfig,
+        folder: Path,
+        workplace: str | None = None,
+        options: Mapping[str, Sequence[str]] | None = None,
+        hidden: int = 0,
     ) -> None:
-        """``options``: more of the command line of some agents, by name. Raises RunFolderError if ``folder`` holds something already."""
+        """``options``: more of the command line of some agents, by name. ``hidden``: so many, the last ones, only dial out.
+
+        Raises RunFolderError if ``folder`` holds something already.
+        """
         if folder.exists() and any(folder.iterdir()):
             raise RunFolderError(f"{folder}: exists and is not an empty folder; choose another --out")
         self.folder, self._config, self._workplace, self._options = folder, config, workplace, options or {}
+        self._hidden = {agent.name for agent in config.agents[len(config.agents) - hidden :]}
         self._running: list[_Running] = []
         self._over_since = 0.0
         self._renewed = time.monotonic()
@@ -95,19 +104,26 @@ class LocalFederation:
         settings = self.folder / "federation.toml"
         settings.write_text(to_toml(self._config), encoding="utf-8")
         identities = provision(self._config, self.folder / "identities")
-        address = f"127.0.0.1:{_free_port()}"
-        common = ["--identity"]
-        self._begin(CPM, ["cpm", "serve", str(settings), *common, str(identities[CPM]), "--listen", address, "--out", str(self.folder)])
-        extra = ["--workplace", self._workplace] if self._workplace else []
+        address, relay = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
+
+        def begin(name: str, *arguments: str) -> None:
+            self._begin(name, [*arguments, "--identity", str(identities[name])])
+
+        begin(CPM, "cpm", "serve", str(settings), "--listen", address, "--out", str(self.folder))
+        if self._hidden:
+            begin(RELAY, "relay", "serve", "--listen", relay)
+        common = ["--cpm", address, "--operator", OPERATOR, *(["--workplace", self._workplace] if self._workplace else [])]
         for agent in self._config.agents:
-            arguments = ["agent", "join", str(settings), *common, str(identities[agent.name]), "--cpm", address, "--operator", OPERATOR]
-            own = ["--listen", "127.0.0.1:0", "--dir", str(self.folder / "agents" / agent.name)]
-            self._begin(agent.name, [*arguments, *own, *extra, *self._options.get(agent.name, ())])
+            hidden = ["--relay", relay, "--relay-operator", OPERATOR]
+            reach = hidden if agent.name in self._hidden else ["--listen", "127.0.0.1:0"]
+            own = ["--dir", str(self.folder / "agents" / agent.name), *reach, *self._options.get(agent.name, ())]
+            begin(agent.name, "agent", "join", str(settings), *common, *own)
 
     def watch(self, on_restart: Callable[[str], None], glance_s: float = 0.2) -> None:
         """Until all have ended as they should. Whoever dies is started again. Raises ProcessFailed if that does not help."""
         while pending := [one for one in self._running if one.process.poll() != 0]:
-            if self._running[0] not in pending and self._over_for() > GRACE_S:
+            alone = all(one.name == RELAY for one in pending)
+            if self._running[0] not in pending and (alone or self._over_for() > GRACE_S):
                 return  # the coordinator has everybody's last word; whoever has missed its thanks is ended with the rest
             for one in pending:
                 if one.process.poll() is not None:

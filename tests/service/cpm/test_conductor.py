@@ -170,6 +170,7 @@ def test_nobody_joins_with_other_settings_or_another_transfer_set(journal: Journ
         ("transfer_set", "b" * 64),
         ("transfer_set", "short"),
         ("address", "a\nb:1"),
+        ("relay", "relay.example:7450"),
         ("address", "unix:/tmp/x"),
     )
     for field, value in spoiled:
@@ -191,7 +192,7 @@ def test_coming_back_is_no_news_but_a_new_address_is(journal: Journal) -> None:
     one.conductor.join("a", moved, "a" * 64, 10.0)
     member = Recorded(journal).conductor.seats["a"].member
     assert member is not None
-    assert member.address == "elsewhere.example:7440"
+    assert member.reach.address == "elsewhere.example:7440"
 
 
 def test_the_end_names_everybodys_final_state(journal: Journal) -> None:

@@ -18,6 +18,7 @@ from knexa.matching.match import Match
 from knexa.protocol.messages import ExchangeFailed, Finished, Matched, OutcomeReported, ProfileReported, RoundOpened
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
+from knexa.service.wire.route import Route, Way
 
 MATCH = Match("r1-a-b", 1, "a", "b", "text", tuple([1 / 12] * 12), -0.25, 0.5)
 EVALUATION = {
@@ -36,8 +37,8 @@ EVALUATION = {
 
 @pytest.mark.parametrize("message", [RoundOpened(3), Finished(20), Matched(MATCH)])
 def test_a_directive_arrives_as_it_was_said(message) -> None:
-    """Through bytes and back; a match brings its ticket and its teacher's address."""
-    sent = pb.Directive.FromString(codec.directive(message, b"ticket", "host:1").SerializeToString())
+    """Through bytes and back; a match brings its ticket and where its teacher is called."""
+    sent = pb.Directive.FromString(codec.directive(message, b"ticket", Route(Way.DIRECT, "host:1")).SerializeToString())
     assert codec.from_directive(sent) == message
     if isinstance(message, Matched):
         assert (sent.matched.ticket, sent.matched.address) == (b"ticket", "host:1")

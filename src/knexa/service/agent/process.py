@@ -19,24 +19,29 @@ from knexa.participant.contract import load_workplace
 from knexa.protocol.agent import agent_of
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.consent import Consent
-from knexa.service.agent.exchange import Ourselves, TeachersPort
+from knexa.service.agent.listening import Listener
+from knexa.service.agent.ourselves import Ourselves
 from knexa.service.agent.policy import Policy, check_names, load_policy
 from knexa.service.agent.shell import Shell
 from knexa.service.agent.store import AgentStore, Memory
+from knexa.service.agent.teachers_port import TeachersPort
 from knexa.service.agent.workbench import Workbench
 from knexa.service.identity import CPM, Credentials, Identity
 from knexa.service.identity.trust import utc_now
+from knexa.service.relay.server import RelayService
+from knexa.service.relay.switchboard import Switchboard
 from knexa.service.settings import settings_hash
 from knexa.service.wire import federation_pb2 as pb
 from knexa.service.wire.endpoints import Server
+from knexa.service.wire.route import Reach, RelayAt
 
 
 @dataclass(frozen=True, slots=True)
 class AgentPlan:
     """``folder``: what the agent keeps. ``identity``: folder of its key and certificate. ``cpm``: HOST:PORT, and ``operator`` who runs it.
 
-    ``listen``: HOST:PORT for its peers; ``reached_at``: under which address they reach it (None: where it listens). ``policy``: file of
-    what the agent does not do (None: its terms alone hold).
+    ``listen``: HOST:PORT for its peers (None: it only dials out); ``reached_at``: under which address they reach it (None: where it
+    listens). ``relay``: where peers call it otherwise. ``policy``: file of what the agent does not do (None: its terms alone hold).
     """
 
     config: FederationConfig
@@ -44,8 +49,9 @@ class AgentPlan:
     identity: Path
     cpm: str
     operator: str
-    listen: str
+    listen: str | None = None
     reached_at: str | None = None
+    relay: RelayAt | None = None
     policy: Path | None = None
     workplace: str = "knexa.participant.workplace:LearningWorkplace"
 
@@ -93,7 +99,8 @@ class _Process:
         transfer_set = await self._bench.transfer_set()
         machine = agent_of(self._plan.config, self._name, transfer_set)
         consent = Consent(self._policy, self._name, self._members, memory)
-        shell = Shell(self._name, machine, memory, self._store, self._bench, self._note, consent)
+        switchboard = Switchboard()
+        shell = Shell(self._name, machine, memory, self._store, self._bench, self._note, consent, switchboard)
         if shell.over:
             return  # started again after its end: nobody needs to hear of it
         cpm = self._cpm = CpmConnection(self._plan.cpm, Identity(self._plan.operator, CPM), self._credentials, self._note)
@@ -101,13 +108,27 @@ class _Process:
         with SeenTickets(self._plan.folder / "tickets", time.time()) as seen:
             port = TeachersPort(seen, shell.asked)
             port.add_to(server)
+            RelayService(switchboard, shell.admit).add_to(server, calls=False)
             try:
                 we = await self._enter(server, cpm, transfer_set, memory.start)
                 port.open(we)
-                await shell.live(we, cpm, port)
+                await self._live(shell, we, cpm, port)
             finally:
                 await server.stop(1.0)
                 await cpm.close()
+
+    async def _live(self, shell: Shell, we: Ourselves, cpm: CpmConnection, port: TeachersPort) -> None:
+        """Listening at the relay, if there is one, for as long as the agent lives."""
+        over, relay = asyncio.Event(), self._plan.relay
+        if relay is None:
+            return await shell.live(we, cpm, port)
+        listener = Listener(relay.address, relay.identity, self._credentials, port, self._note)
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(listener.listen(over))
+            try:
+                await shell.live(we, cpm, port)
+            finally:
+                over.set()
 
     def _told_to_end(self) -> None:
         self._ending = self._ending or asyncio.get_running_loop().create_task(self._end())
@@ -131,16 +152,29 @@ class _Process:
 
     async def _enter(self, server: Server, cpm: CpmConnection, transfer_set: str, start: bytes) -> Ourselves:
         """Listen for peers, then join: in this order, because the coordinator tells them where."""
-        plan, operator = self._plan, Identity(self._plan.operator, CPM)
+        operator = Identity(self._plan.operator, CPM)
+        reach = await self._reach(server)
+        request = pb.JoinRequest(
+            transfer_set=transfer_set, address=reach.address, config=settings_hash(self._plan.config), start=start, relay=reach.relay
+        )
+        federation = await cpm.join(request)
+        if self._credentials.trust.verify(federation.certificate, utc_now(), "server") != operator:
+            raise PeerError(f"the coordinator at {self._plan.cpm} shows a certificate that is not that of {operator}")
+        signer = VerifyingKey.from_certificate_pem(federation.certificate)
+        where = reach.address or (f"the relay {reach.relay}" if reach.relay else "no address; it calls them")
+        self._note(f"joined federation {federation.federation_id} as {self._credentials.identity}; peers reach it at {where}")
+        return Ourselves(federation.federation_id, self._name, self._members, self._credentials, signer, transfer_set)
+
+    async def _reach(self, server: Server) -> Reach:
+        """Open the port, if there is to be one."""
+        plan = self._plan
+        relay = str(plan.relay) if plan.relay else ""
+        if plan.listen is None:
+            if plan.reached_at is not None:
+                raise ConfigurationError(f"--reached-at {plan.reached_at}: is an address of a port; say with --listen HOST:PORT which one")
+            return Reach("", relay)
         host, _, _ = plan.listen.rpartition(":")
         if plan.reached_at is None and host.strip("[]") in ("0.0.0.0", "::", ""):
             raise ConfigurationError(f"--listen {plan.listen}: say with --reached-at under which HOST:PORT peers reach this agent")
         listening = await server.listen(plan.listen)
-        address = plan.reached_at or f"{host}:{listening}"
-        request = pb.JoinRequest(transfer_set=transfer_set, address=address, config=settings_hash(plan.config), start=start)
-        federation = await cpm.join(request)
-        if self._credentials.trust.verify(federation.certificate, utc_now(), "server") != operator:
-            raise PeerError(f"the coordinator at {plan.cpm} shows a certificate that is not that of {operator}")
-        signer = VerifyingKey.from_certificate_pem(federation.certificate)
-        self._note(f"joined federation {federation.federation_id} as {self._credentials.identity}; peers reach it at {address}")
-        return Ourselves(federation.federation_id, self._name, self._members, self._credentials, signer, transfer_set)
+        return Reach(plan.reached_at or f"{host}:{listening}", relay)

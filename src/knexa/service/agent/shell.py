@@ -28,12 +28,17 @@ from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMess
 from knexa.service.agent.background import Background
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.consent import Consent
-from knexa.service.agent.exchange import Ourselves, TeachersPort, learn_from
+from knexa.service.agent.exchanges import Exchanges
 from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, Woke, describe
+from knexa.service.agent.ourselves import Ourselves
 from knexa.service.agent.store import AgentStore, Memory
+from knexa.service.agent.teachers_port import TeachersPort
 from knexa.service.agent.workbench import Workbench
+from knexa.service.identity import Identity
+from knexa.service.relay.switchboard import Switchboard
 from knexa.service.revocation import EVERY_S, admit, question
 from knexa.service.wire import codec
+from knexa.service.wire.endpoints import NotReadyError
 
 #: How often a lease is renewed before it is over.
 RENEWALS = 4
@@ -51,15 +56,15 @@ class Shell:
         bench: Workbench,
         note: Callable[[str], None],
         consent: Consent,
+        switchboard: Switchboard,
     ) -> None:
         self._name, self._machine, self._memory, self._store, self._bench, self._note = name, machine, memory, store, bench, note
-        self._consent = consent
+        self._consent, self._switchboard = consent, switchboard
         machine.state = memory.machine
         self._inputs: asyncio.Queue[Input] = asyncio.Queue()
         self._beside = Background(self._inputs.put_nowait)
         self._reports = asyncio.Event()
-        self._told: dict[str, tuple[bytes, str, int]] = {}
-        self._calling: set[str] = set()
+        self._joined: Ourselves | None = None
         self._finishing = False
 
     @property
@@ -68,13 +73,26 @@ class Shell:
         done = self._machine.state.phase is Phase.FINISHED and "end" in self._memory.evaluated
         return done and not self._memory.outbox
 
+    def admit(self, who: Identity) -> None:
+        """Whether ``who`` may open a line to here: the teacher of this agent's match, for as long as it is. Raises NotReadyError."""
+        match = self._machine.state.match
+        if match is None or match.student != self._name or self._we.members.get(match.teacher) != who:
+            raise NotReadyError(f"{who} is not the teacher of this agent now")
+
+    @property
+    def _we(self) -> Ourselves:
+        if self._joined is None:
+            raise NotReadyError("this agent has not joined its federation yet")
+        return self._joined
+
     def asked(self, student: str, request: KnowledgeRequest) -> None:
         """A student's request has come in at the port."""
         self._inputs.put_nowait(Heard(student, KnowledgeRequested(request)))
 
     async def live(self, we: Ourselves, cpm: CpmConnection, port: TeachersPort) -> None:
         """Until it is over, through a joined federation."""
-        self._we, self._cpm, self._port = we, cpm, port
+        self._joined, self._cpm, self._port = we, cpm, port
+        self._exchanges = Exchanges(we, port, self._switchboard, self._beside, self._inputs.put_nowait, self._note)
         try:
             await self._live()
         finally:
@@ -141,8 +159,9 @@ class Shell:
         except PeerError as error:
             self._tell_refusal(message, error)
             raise
-        if isinstance(message, Matched) and self._machine.state.phase is Phase.AWAITING:
-            self._call_teacher()  # after a restart, or with the address of a teacher that has moved
+        if isinstance(message, Matched) and self._machine.state.match == message.match:
+            self._exchanges.call_teacher(self._machine.state)  # after a restart, or with the address of a teacher that has moved
+            self._exchanges.visit_student(message.match)
         return actions
 
     def _tell_refusal(self, message: Message | PeerMessage, error: PeerError) -> None:
@@ -190,7 +209,7 @@ class Shell:
             case WakeAt(at):
                 self._beside.wake_at(at)
             case SendPeer(_, KnowledgeRequested()):
-                self._call_teacher()
+                self._exchanges.call_teacher(self._machine.state)
             case SendPeer(_, KnowledgeSent(package)):
                 self._answer(package)
             case _:
@@ -209,14 +228,13 @@ class Shell:
         async for told in self._cpm.directives():
             try:
                 message = codec.from_directive(told)
+                if isinstance(message, Matched):
+                    self._exchanges.tell(message.match, told.matched.ticket, codec.from_route(told.matched))
             except PeerError as error:
                 self._note(f"refused: {error}")
                 continue
             if isinstance(message, RoundOpened):
-                self._port.forget(message.round)
-                self._told = {match_id: kept for match_id, kept in self._told.items() if kept[2] >= message.round}
-            if isinstance(message, Matched):
-                self._told[message.match.match_id] = (told.matched.ticket, told.matched.address, message.match.round)
+                self._exchanges.forget(message.round)
             self._inputs.put_nowait(Heard(COORDINATOR, message))
 
     async def _send_reports(self) -> None:
@@ -254,23 +272,3 @@ class Shell:
 
     async def _work(self, work: Work | None) -> None:
         self._inputs.put_nowait(await self._bench.do(work, self._memory.learner, self._memory.evaluated))
-
-    def _call_teacher(self) -> None:
-        """Ask for knowledge, if it is known where, and nobody is asking already."""
-        state = self._machine.state
-        if state.match is None or state.request is None or state.match.match_id not in self._told or state.match.match_id in self._calling:
-            return
-        self._calling.add(state.match.match_id)
-        self._beside.run(self._learn(state.match.match_id, state.match.teacher, state.request))
-
-    async def _learn(self, match_id: str, teacher: str, request: KnowledgeRequest) -> None:
-        ticket, address, _ = self._told[match_id]
-        try:
-            package = await learn_from(self._we, teacher, address, ticket, request)
-        except PeerError as error:
-            self._note(f"nothing came of {match_id}: {error}")
-            self._inputs.put_nowait(Unreachable(match_id))
-        else:
-            self._inputs.put_nowait(Heard(teacher, KnowledgeSent(package)))
-        finally:
-            self._calling.discard(match_id)

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from knexa.errors import ConfigurationError, PeerError
+from knexa.errors import PeerError
 from knexa.protocol.coordinator import Action, Coordinator, Phase
 from knexa.protocol.messages import Finished, Message, Record, RoundOpened, Send, WakeAt
 from knexa.service.cpm.journal import Entry, Journal, JournalError
-from knexa.service.identity.grant import Address
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
+from knexa.service.wire.route import Reach, path
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -33,11 +33,10 @@ Recorder = Callable[[str, Mapping[str, Any]], None]
 class Member:
     """An agent as it last joined.
 
-    ``address``: HOST:PORT for its peers, "" if it cannot be reached. ``key``: fingerprint of its identity. ``start``: SHA-256 of the state
-    that it starts from.
+    ``reach``: where its peers can call it. ``key``: fingerprint of its identity. ``start``: SHA-256 of the state that it starts from.
     """
 
-    address: str
+    reach: Reach
     key: str
     start: bytes
 
@@ -104,7 +103,7 @@ class Conductor:
     def join(self, agent: str, request: pb.JoinRequest, key: str, now: float) -> None:
         """An agent enters, or comes back. Raises PeerError if it holds other data or settings than all others."""
         self._require_alike(agent, request)
-        if self.seats[agent].member == Member(request.address, key, request.start):
+        if self.seats[agent].member == Member(_reach(request), key, request.start):
             return
         body = key.encode() + request.SerializeToString()
         self._take(Entry(now, "join", agent, f"join-{self._joins + 1}", body))
@@ -154,6 +153,11 @@ class Conductor:
     def unfinished(self) -> list[str]:
         """Agents that have not reported their final scores."""
         return [agent for agent, seat in self.seats.items() if not seat.finished]
+
+    def reach(self, agent: str) -> Reach:
+        """Where ``agent`` can be called, as it last said."""
+        member = self.seats[agent].member
+        return member.reach if member else Reach()
 
     def holding(self, agent: str, after: int) -> list[Said]:
         """What still holds of what ``agent`` was told, from number ``after`` on."""
@@ -217,6 +221,7 @@ class Conductor:
                     self._record(kind, fields)
                     if kind == "match":
                         self.matched_at = entry.time
+                        self._record("path", {"round": fields["round"], "paths": self._paths(fields["matches"])})
                     if kind == "evaluation":
                         self.seats[entry.sender].evaluated.add((fields["stage"], fields["round"]))
         if entry.kind == "close":
@@ -224,11 +229,15 @@ class Conductor:
         if told:
             self._on_said(told)
 
+    def _paths(self, matches: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """How the exchange of each match travels, by its id."""
+        return {one["match_id"]: path(self.reach(one["teacher"]), self.reach(one["student"])).value for one in matches}
+
     def _joined(self, entry: Entry) -> None:
         self._joins += 1
         key, request = entry.body[:64].decode(), codec.parsed(pb.JoinRequest, entry.body[64:], entry.sender)
         self.transfer_set = request.transfer_set
-        self.seats[entry.sender].member = Member(request.address, key, request.start)
+        self.seats[entry.sender].member = Member(_reach(request), key, request.start)
 
     def _say(self, agent: str, message: Message) -> None:
         """A new round, and the end, make all that was said before void."""
@@ -249,7 +258,7 @@ class Conductor:
                 f"agent {agent!r} has other settings than this federation ({request.config[:16]!r}, not {self._config[:16]}); "
                 "give all agents the coordinator's federation.toml and the same version of knexa"
             )
-        if not _HASH.fullmatch(request.transfer_set) or len(request.start) != 32 or not _is_address(request.address):
+        if not _HASH.fullmatch(request.transfer_set) or len(request.start) != 32 or not _reach(request).valid:
             raise PeerError(
                 f"agent {agent!r} joins with a transfer set, a start or an address that is none; is it of another version of knexa?"
             )
@@ -273,12 +282,8 @@ class Conductor:
         return hashlib.sha256(b"".join(starts)).hexdigest()
 
 
-def _is_address(text: str) -> bool:
-    """HOST:PORT, or nothing: it is told to peers, and shown to people."""
-    try:
-        return not text or bool(Address.parse(text))
-    except ConfigurationError:
-        return False
+def _reach(request: pb.JoinRequest) -> Reach:
+    return Reach(request.address, request.relay)
 
 
 def _final(seat: Seat) -> str:

@@ -46,7 +46,7 @@ class CpmPlan:
     """``folder``: of the run: configuration, journal, events. ``identity``: folder of the coordinator's key and certificate.
 
     ``listen``: HOST:PORT. ``start_after_s``: begin without agents that have not joined by then (None: wait for all). ``metrics``:
-    HOST:PORT for monitoring, in plain HTTP; None = nowhere.
+    HOST:PORT for monitoring, in plain HTTP; None = nowhere. ``journal``: its database URL; None = a SQLite file in ``folder``.
     """
 
     config: FederationConfig
@@ -55,12 +55,13 @@ class CpmPlan:
     listen: str
     start_after_s: float | None = None
     metrics: str | None = None
+    journal: str | None = None
 
 
 def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
     """Run until the federation is over (True) or the process is told to end (False). ``note`` gets lines for the operator."""
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with _alone(plan.folder), Journal(f"sqlite:///{plan.folder / JOURNAL_FILE}") as journal:
+    with _alone(plan.folder), Journal(plan.journal or f"sqlite:///{plan.folder / JOURNAL_FILE}") as journal:
         known = journal.federation()
         if known is None:
             (plan.folder / CONFIG_FILE).write_text(to_toml(plan.config), encoding="utf-8")

@@ -19,6 +19,7 @@ from knexa.service.revocation import exchanged
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 from knexa.service.wire.endpoints import CPM_SERVICE, Server
+from knexa.service.wire.route import route
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class CpmService:
             news = self._news[agent]
             for said in self._conductor.holding(agent, told):
                 told = said.number
-                yield self._directive(said).SerializeToString()
+                yield self._directive(agent, said).SerializeToString()
             await news.wait()
             if self._news[agent] is news:  # the first of its streams to wake makes room for the next news
                 self._news[agent] = asyncio.Event()
@@ -108,12 +109,12 @@ class CpmService:
         self._leases.renew(caller.name, self._clock())
         return caller.name
 
-    def _directive(self, said: Said) -> pb.Directive:
+    def _directive(self, agent: str, said: Said) -> pb.Directive:
         if not isinstance(said.message, Matched):
             return codec.directive(said.message)
         match = said.message.match
-        teacher = self._conductor.seats[match.teacher].member
-        return codec.directive(said.message, self._ticket(match), teacher.address if teacher else "")
+        teacher, student = self._conductor.reach(match.teacher), self._conductor.reach(match.student)
+        return codec.directive(said.message, self._ticket(match), route(teacher, student, as_student=agent == match.student))
 
     def _ticket(self, match: Match) -> bytes:
         """Signed anew whenever it is told; equal in content, so it is one ticket however often."""

@@ -8,8 +8,20 @@ from __future__ import annotations
 
 from knexa.service.identity.authority import Authority
 from knexa.service.identity.credentials import Credentials
-from knexa.service.identity.names import CPM, ISSUER, Identity, Role
+from knexa.service.identity.names import CPM, ISSUER, RELAY, Identity, Role
 from knexa.service.identity.renewal import Renewal, renew_at_issuer, renew_reachable
 from knexa.service.identity.trust import TrustStore
 
-__all__ = ["CPM", "ISSUER", "Authority", "Credentials", "Identity", "Renewal", "Role", "TrustStore", "renew_at_issuer", "renew_reachable"]
+__all__ = [
+    "CPM",
+    "ISSUER",
+    "RELAY",
+    "Authority",
+    "Credentials",
+    "Identity",
+    "Renewal",
+    "Role",
+    "TrustStore",
+    "renew_at_issuer",
+    "renew_reachable",
+]

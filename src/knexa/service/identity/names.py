@@ -1,8 +1,8 @@
 """Who somebody is: a name within an organisation, written into a certificate as the URI ``knexa://ORGANISATION/NAME``.
 
-The name also says what its bearer is for. Two names are reserved for servers, whose certificates cannot open a connection
-as a client: :data:`CPM`, the organisation's matchmaker, and :data:`ISSUER`, where its agents renew. All others are agents,
-which call and, since peers call them, also listen.
+The name also says what its bearer is for. Three names are reserved for servers, whose certificates cannot open a connection as a
+client: :data:`CPM`, the organisation's matchmaker, :data:`ISSUER`, where its agents renew, and :data:`RELAY`, which carries sealed
+exchanges between agents that cannot call each other. All others are agents, which call and, since peers call them, also listen.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ Role = Literal["client", "server"]
 
 CPM = "cpm"
 ISSUER = "issuer"
+RELAY = "relay"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 _URI = re.compile(r"knexa://([^/]*)/([^/]*)")
@@ -50,7 +51,7 @@ class Identity:
 
     @property
     def roles(self) -> frozenset[Role]:
-        return frozenset({"server"}) if self.name in (CPM, ISSUER) else frozenset({"client", "server"})
+        return frozenset({"server"}) if self.name in (CPM, ISSUER, RELAY) else frozenset({"client", "server"})
 
     @classmethod
     def from_uri(cls, uri: str) -> Self:

@@ -15,6 +15,7 @@ from knexa.matching.match import PROTOCOLS, Match, Outcome
 from knexa.matching.profile import CATEGORY_COUNT, Profile
 from knexa.protocol import messages
 from knexa.service.wire import federation_pb2 as pb
+from knexa.service.wire.route import Reach, Route, Way
 
 #: What an agent reports: a message of the protocol, or the fields of an ``evaluation`` event without the agent's name.
 Report = messages.ProfileReported | messages.OutcomeReported | messages.ExchangeFailed | Mapping[str, Any]
@@ -23,6 +24,10 @@ STAGES = ("start", "round", "end")
 SPLITS = ("test", "validation")
 REFUSED = "refused by the agent's own policy"
 NO_PACKAGE = "no usable package in time"
+
+NO_ROUTE = Route(Way.NONE)
+#: Before the name of a path in the schema.
+_PATH = "PATH_"
 
 _M = TypeVar("_M", bound=Message)
 
@@ -46,15 +51,17 @@ def parsed(kind: type[_M], data: bytes, sender: str) -> _M:
 # --- directives: coordinator -> agent
 
 
-def directive(message: messages.Message, ticket: bytes = b"", address: str = "") -> pb.Directive:
-    """``ticket`` and ``address`` (of the teacher) go with a match."""
+def directive(message: messages.Message, ticket: bytes = b"", route: Route = NO_ROUTE) -> pb.Directive:
+    """``ticket`` and ``route`` (of the receiver) go with a match."""
     match message:
         case messages.RoundOpened(round):
             return pb.Directive(round_opened=pb.RoundOpened(round=round))
         case messages.Finished(rounds):
             return pb.Directive(finished=pb.Finished(rounds=rounds))
         case messages.Matched(match_):
-            return pb.Directive(matched=pb.Matched(match=_match(match_), ticket=ticket, address=address))
+            taken = _PATH + route.path.name
+            matched = pb.Matched(match=_match(match_), ticket=ticket, path=taken, address=route.address, relay=route.relay)
+            return pb.Directive(matched=matched)
         case _:
             raise ValueError(f"a {type(message).__name__} is nothing that a coordinator says")
 
@@ -70,6 +77,14 @@ def from_directive(sent: pb.Directive) -> messages.Message:
             return messages.Matched(_from_match(sent.matched.match))
         case _:
             raise PeerError("the coordinator sent a directive of no known kind; is it of another version of knexa?")
+
+
+def from_route(sent: pb.Matched) -> Route:
+    """How the exchange of a match that was told travels. Raises PeerError for what is no route."""
+    named = {value: name for name, value in pb.Path.items()}.get(sent.path, "").removeprefix(_PATH)
+    if named not in Way.__members__ or not Reach(sent.address).valid or not (sent.relay == "" or _IDENTIFIER.fullmatch(sent.relay)):
+        raise PeerError(f"the coordinator sent the match {sent.match.match_id[:80]!r} with a route that is none")
+    return Route(Way[named], sent.address, sent.relay)
 
 
 def _match(match: Match) -> pb.Match:

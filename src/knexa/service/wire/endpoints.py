@@ -20,6 +20,7 @@ from knexa.service.wire.callers import A_MINUTE, BusyError, Callers
 
 CPM_SERVICE = "knexa.v1.Cpm"
 PEER_SERVICE = "knexa.v1.Peer"
+RELAY_SERVICE = "knexa.v1.Relay"
 
 #: Largest message, after decompression. gRPC's own default; said here because safety depends on it.
 LARGEST_MESSAGE = 4 * 2**20

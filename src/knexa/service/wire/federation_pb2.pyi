@@ -7,26 +7,50 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Path(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PATH_UNSPECIFIED: _ClassVar[Path]
+    PATH_DIRECT: _ClassVar[Path]
+    PATH_REVERSE: _ClassVar[Path]
+    PATH_RELAY: _ClassVar[Path]
+    PATH_NONE: _ClassVar[Path]
+
 class FailureReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FAILURE_REASON_UNSPECIFIED: _ClassVar[FailureReason]
     FAILURE_REASON_NO_PACKAGE: _ClassVar[FailureReason]
     FAILURE_REASON_REFUSED: _ClassVar[FailureReason]
+
+class PeerMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PEER_METHOD_UNSPECIFIED: _ClassVar[PeerMethod]
+    PEER_METHOD_GREET: _ClassVar[PeerMethod]
+    PEER_METHOD_EXCHANGE: _ClassVar[PeerMethod]
+PATH_UNSPECIFIED: Path
+PATH_DIRECT: Path
+PATH_REVERSE: Path
+PATH_RELAY: Path
+PATH_NONE: Path
 FAILURE_REASON_UNSPECIFIED: FailureReason
 FAILURE_REASON_NO_PACKAGE: FailureReason
 FAILURE_REASON_REFUSED: FailureReason
+PEER_METHOD_UNSPECIFIED: PeerMethod
+PEER_METHOD_GREET: PeerMethod
+PEER_METHOD_EXCHANGE: PeerMethod
 
 class JoinRequest(_message.Message):
-    __slots__ = ("transfer_set", "address", "config", "start")
+    __slots__ = ("transfer_set", "address", "config", "start", "relay")
     TRANSFER_SET_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
+    RELAY_FIELD_NUMBER: _ClassVar[int]
     transfer_set: str
     address: str
     config: str
     start: bytes
-    def __init__(self, transfer_set: _Optional[str] = ..., address: _Optional[str] = ..., config: _Optional[str] = ..., start: _Optional[bytes] = ...) -> None: ...
+    relay: str
+    def __init__(self, transfer_set: _Optional[str] = ..., address: _Optional[str] = ..., config: _Optional[str] = ..., start: _Optional[bytes] = ..., relay: _Optional[str] = ...) -> None: ...
 
 class Federation(_message.Message):
     __slots__ = ("federation_id", "certificate")
@@ -57,14 +81,18 @@ class RoundOpened(_message.Message):
     def __init__(self, round: _Optional[int] = ...) -> None: ...
 
 class Matched(_message.Message):
-    __slots__ = ("match", "ticket", "address")
+    __slots__ = ("match", "ticket", "path", "address", "relay")
     MATCH_FIELD_NUMBER: _ClassVar[int]
     TICKET_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    RELAY_FIELD_NUMBER: _ClassVar[int]
     match: Match
     ticket: bytes
+    path: Path
     address: str
-    def __init__(self, match: _Optional[_Union[Match, _Mapping]] = ..., ticket: _Optional[bytes] = ..., address: _Optional[str] = ...) -> None: ...
+    relay: str
+    def __init__(self, match: _Optional[_Union[Match, _Mapping]] = ..., ticket: _Optional[bytes] = ..., path: _Optional[_Union[Path, str]] = ..., address: _Optional[str] = ..., relay: _Optional[str] = ...) -> None: ...
 
 class Finished(_message.Message):
     __slots__ = ("rounds",)
@@ -227,3 +255,47 @@ class Sealed(_message.Message):
     offer: bytes
     envelope: bytes
     def __init__(self, ticket: _Optional[bytes] = ..., offer: _Optional[bytes] = ..., envelope: _Optional[bytes] = ...) -> None: ...
+
+class ListenRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Relayed(_message.Message):
+    __slots__ = ("number", "certificate", "method", "body")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    certificate: bytes
+    method: PeerMethod
+    body: bytes
+    def __init__(self, number: _Optional[int] = ..., certificate: _Optional[bytes] = ..., method: _Optional[_Union[PeerMethod, str]] = ..., body: _Optional[bytes] = ...) -> None: ...
+
+class RelayedCall(_message.Message):
+    __slots__ = ("organisation", "agent", "method", "body")
+    ORGANISATION_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    organisation: str
+    agent: str
+    method: PeerMethod
+    body: bytes
+    def __init__(self, organisation: _Optional[str] = ..., agent: _Optional[str] = ..., method: _Optional[_Union[PeerMethod, str]] = ..., body: _Optional[bytes] = ...) -> None: ...
+
+class RelayedAnswer(_message.Message):
+    __slots__ = ("number", "body", "refusal", "try_again")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    TRY_AGAIN_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    body: bytes
+    refusal: str
+    try_again: bool
+    def __init__(self, number: _Optional[int] = ..., body: _Optional[bytes] = ..., refusal: _Optional[str] = ..., try_again: _Optional[bool] = ...) -> None: ...
+
+class AnswerReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -1,0 +1,35 @@
+"""What an agent is in its federation, once it has joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from knexa.errors import PeerError
+from knexa.exchange.handshake import Party
+from knexa.exchange.signing import SigningKey, VerifyingKey
+from knexa.service.identity import Credentials, Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Ourselves:
+    """What both sides of an exchange know of the federation. ``members``: identity of every agent by name. ``cpm``: signs tickets."""
+
+    federation_id: str
+    name: str
+    members: Mapping[str, Identity]
+    credentials: Credentials
+    cpm: VerifyingKey
+    transfer_set: str
+
+    def party(self, peer: Identity, certificate: bytes) -> Party:
+        """As a party to an exchange with ``peer``, whose ``certificate`` was verified."""
+        key, _ = self.credentials.current()
+        pinned = {peer.name: VerifyingKey.from_certificate_pem(certificate)}
+        return Party(self.federation_id, self.name, SigningKey.from_private_pem(key), self.cpm, pinned, self.transfer_set)
+
+    def member(self, name: str) -> Identity:
+        """Raises PeerError for a name that is no agent's."""
+        if name not in self.members:
+            raise PeerError(f"{name!r} is no participant of this federation")
+        return self.members[name]

@@ -6,6 +6,7 @@ A run that was killed or is still going reads as far as it got.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,8 @@ class Evaluation:
 class Exchange:
     """One match and what came of it. Values are None where the exchange failed before it was measured.
 
-    ``reward``: Eq. 3 before clipping. ``bytes``: size of the package. ``kept`` of ``texts`` passed verification.
+    ``reward``: Eq. 3 before clipping. ``bytes``: size of the package. ``kept`` of ``texts`` passed verification. ``path``: how it
+    travelled in a real federation: direct, reverse or relay.
     """
 
     match_id: str
@@ -56,6 +58,7 @@ class Exchange:
     texts: int = 0
     kept: int = 0
     accepted: bool | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,12 @@ class RunRecord:
     @property
     def rounds(self) -> int:
         return int(self.config["rounds"])
+
+    @property
+    def paths(self) -> str:
+        """How often exchanges travelled on which path, in words; "" in a simulation."""
+        counts = Counter(one.path for one in self.exchanges if one.path is not None)
+        return ", ".join(f"{count} {path}" for path, count in sorted(counts.items()))
 
     def at(self, agent: str, stage: str) -> Evaluation | None:
         """The evaluation of ``agent`` at ``stage`` "start" or "end"."""
@@ -154,11 +163,13 @@ def _exchanges(events: list[dict[str, Any]]) -> tuple[Exchange, ...]:
     """One exchange a match, in the order of the matches."""
     outcomes = {event["match_id"]: event for event in _of_kind(events, "outcome")}
     rewards = {event["match_id"]: event for event in _of_kind(events, "reward")}
+    paths = {match_id: path for event in _of_kind(events, "path") for match_id, path in event["paths"].items()}
     matches = [match for event in _of_kind(events, "match") for match in event["matches"]]
-    return tuple(_exchange(match, outcomes.get(match["match_id"]), rewards.get(match["match_id"])) for match in matches)
+    ids = [match["match_id"] for match in matches]
+    return tuple(_exchange(match, outcomes.get(one), rewards.get(one), paths.get(one)) for match, one in zip(matches, ids, strict=True))
 
 
-def _exchange(match: Event, outcome: Event | None, reward: Event | None) -> Exchange:
+def _exchange(match: Event, outcome: Event | None, reward: Event | None, path: str | None) -> Exchange:
     names = {key: match[key] for key in ("match_id", "round", "teacher", "student", "protocol")}
     measured = {key: outcome[key] for key in ("loss_before", "loss_after", "bytes", "texts", "kept", "accepted")} if outcome else {}
-    return Exchange(**names, **measured, reward=reward["raw"] if reward else None)
+    return Exchange(**names, **measured, reward=reward["raw"] if reward else None, path=path)

@@ -50,7 +50,7 @@ def _arrow(one: Exchange, x: float, start: float, end: float, worst: float) -> s
     result = "failed" if one.reward is None else f"reward {one.reward:.3f}, {one.kept} of {one.texts} texts kept"
     line = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{start:.1f}" y2="{end - 7 * down:.1f}"/>'
     head = f'<path class="head" d="M{x - 4.5:.1f},{end - 8 * down:.1f} h9 L{x:.1f},{end:.1f} z"/>'
-    hint = f"<title>round {one.round}: {one.teacher} taught {one.student}: {result}</title>"
+    hint = f"<title>round {one.round}: {one.teacher} taught {one.student}{f' ({one.path})' if one.path else ''}: {result}</title>"
     return f'<g class="arrow {style}" opacity="{weight:.2f}">{hint}{line}<circle cx="{x:.1f}" cy="{start:.1f}" r="3.5"/>{head}</g>'
 
 

@@ -85,7 +85,7 @@ def _cards(run: RunRecord) -> list[dict[str, str]]:
     cards = [(f"mean P{name[1:]}", f"{share(start[name])} → {share(end[name])}", "percent, test split") for name in ("pass@1", "pass@10")]
     cards.append(("mean loss", f"{nats(start['loss'])} → {nats(end['loss'])}", "nats a token"))
     cards.append(("exchanges", f"{accepted} of {len(run.exchanges)}", "kept by the student"))
-    cards.append(("exchanged", f"{kilobytes:.1f} kB", "between agents"))
+    cards.append(("exchanged", f"{kilobytes:.1f} kB", f"between agents{': ' if run.paths else ''}{run.paths}"))
     memory = "" if run.peak_rss_mb is None else f"at most {run.peak_rss_mb:.0f} MB of memory"
     cards.append(("time", "n/a" if run.seconds is None else charts.duration(run.seconds), memory))
     return [{"name": name, "value": value, "note": note} for name, value, note in cards]

@@ -59,6 +59,14 @@ def provision(config: FederationConfig, folder: Path) -> dict[str, Path]:
     return folders
 
 
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a process runs: the address at which it listens, and what its command line begins with, such as ``ip netns exec one``."""
+
+    address: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class _Running:
     name: str
@@ -79,14 +87,17 @@ class LocalFederation:
         workplace: str | None = None,
         options: Mapping[str, Sequence[str]] | None = None,
         hidden: int = 0,
+        hosts: Mapping[str, Host] | None = None,
     ) -> None:
         """``options``: more of the command line of some agents, by name. ``hidden``: so many, the last ones, only dial out.
 
-        Raises RunFolderError if ``folder`` holds something already.
+        ``hosts``: of processes that are not to run on this one, by agent, :data:`CPM` and :data:`RELAY`. RunFolderError if ``folder``
+        holds something already.
         """
         if folder.exists() and any(folder.iterdir()):
             raise RunFolderError(f"{folder}: exists and is not an empty folder; choose another --out")
         self.folder, self._config, self._workplace, self._options = folder, config, workplace, options or {}
+        self._hosts = hosts or {}
         self._hidden = {agent.name for agent in config.agents[len(config.agents) - hidden :]}
         self._running: list[_Running] = []
         self._over_since = 0.0
@@ -104,7 +115,7 @@ class LocalFederation:
         settings = self.folder / "federation.toml"
         settings.write_text(to_toml(self._config), encoding="utf-8")
         identities = provision(self._config, self.folder / "identities")
-        address, relay = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
+        address, relay = (f"{self._host(name).address}:{_free_port()}" for name in (CPM, RELAY))
 
         def begin(name: str, *arguments: str) -> None:
             self._begin(name, [*arguments, "--identity", str(identities[name])])
@@ -115,7 +126,7 @@ class LocalFederation:
         common = ["--cpm", address, "--operator", OPERATOR, *(["--workplace", self._workplace] if self._workplace else [])]
         for agent in self._config.agents:
             hidden = ["--relay", relay, "--relay-operator", OPERATOR]
-            reach = hidden if agent.name in self._hidden else ["--listen", "127.0.0.1:0"]
+            reach = hidden if agent.name in self._hidden else ["--listen", f"{self._host(agent.name).address}:0"]
             own = ["--dir", str(self.folder / "agents" / agent.name), *reach, *self._options.get(agent.name, ())]
             begin(agent.name, "agent", "join", str(settings), *common, *own)
 
@@ -183,8 +194,11 @@ class LocalFederation:
     def _begin(self, name: str, arguments: Sequence[str]) -> None:
         log = self.folder / "logs" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "knexa", *arguments]
+        command = [*self._host(name).prefix, sys.executable, "-m", "knexa", *arguments]
         self._running.append(_Running(name, command, log, self._spawn(command, log), time.monotonic()))
+
+    def _host(self, name: str) -> Host:
+        return self._hosts.get(name, Host())
 
     def _spawn(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         """A session of its own, so that Ctrl-C reaches the supervisor alone, which then ends them in order."""

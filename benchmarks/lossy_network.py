@@ -1,6 +1,6 @@
 """Does a federation get on over links that lose, crawl and break, and how soon is one back that was cut off?
 
-    python benchmarks/bad_network.py [--loss 0.3] [--mbit 1] [--seeds 3]
+    python benchmarks/lossy_network.py [--loss 0.3] [--mbit 1] [--seeds 3]
 
 A coordinator and six scripted agents, each on a host of its own (network namespaces: needs root, iproute2 and nftables). An agent is cut
 off for three rounds of the others, then the coordinator for ten seconds. Floor of a round: the same federation over a network
@@ -107,7 +107,7 @@ def main() -> None:
     floor = measure(0, 0.0, None)
     found = [measure(seed, arguments.loss, arguments.mbit) for seed in range(arguments.seeds)]
     for seed, one in enumerate(found):
-        append({**row("bad_network", loss=arguments.loss, mbit=arguments.mbit, agents=6), "seed": seed, **one, "floor": floor})
+        append({**row("lossy_network", loss=arguments.loss, mbit=arguments.mbit, agents=6), "seed": seed, **one, "floor": floor})
     print(json.dumps({"floor": floor, "found": found}, indent=2))
     for key in ("round_s", "agent_back_s", "coordinator_back_s"):
         values = [one[key] for one in found]

@@ -4,8 +4,9 @@
 
 Runs one configuration twice: as `knexa up` does (a process for the coordinator and each agent, mutual TLS, sealed exchanges), and as
 `knexa run` does with two workers. Compares pairs, rewards, the matchmaker's state and all scores, byte for byte. Floor of the time: the
-simulation's. Coordination itself is told from the rest by processor time: that of the coordinator's process, start-up included, over that
-of all processes. Appends to results/.
+simulation's. Coordination itself is told from the rest in two ways: the share of the time, from the first piece of work to the last, in
+which no agent trains, generates or evaluates (target: 5 %); and the processor time of the coordinator's process, start-up included, over
+that of all processes. Appends to results/.
 """
 
 from __future__ import annotations
@@ -60,11 +61,13 @@ def main() -> None:
                 used |= {name: processor_seconds(pid) for name, pid in federation.pids().items() if Path(f"/proc/{pid}/stat").exists()}
                 time.sleep(0.2)
             federation.watch(lambda name: print(f"{name} died and was started again"))
+            federation.gather_timings()
         Federation.from_config(config).run(simulated)
         one, other = decided(real), decided(simulated)
         result = {
             "seed": config.seed,
             "equal": {kind: one[kind] == other[kind] for kind in KINDS},
+            "idle_share": round(idle_share(real), 4),
             "seconds": round(read_run(real).seconds or 0.0, 1),
             "simulated_seconds": round(read_run(simulated).seconds or 0.0, 1),
             "processor_seconds": round(sum(used.values()), 1),
@@ -72,6 +75,16 @@ def main() -> None:
         }
     append({**row("real_federation", agents=len(config.agents), rounds=arguments.rounds, problems=arguments.problems), **result})
     print(json.dumps(result, indent=2))
+
+
+def idle_share(folder: Path) -> float:
+    """Share of the time between the first piece of work and the last in which nobody works."""
+    jobs = sorted((job["at"], job["at"] + job["seconds"]) for job in read_run(folder).jobs if job["job"] != "start")
+    busy, until = 0.0, jobs[0][0]
+    for begin, end in jobs:
+        busy += max(end - max(begin, until), 0.0)
+        until = max(until, end)
+    return 1.0 - busy / (until - jobs[0][0])
 
 
 def read_finished(folder: Path) -> bool:

@@ -76,7 +76,7 @@ class Workbench:
             self._clock = None
 
     async def _timed(self, what: str, round: int, call: Callable[..., _T], *arguments: object) -> _T:
-        began = time.perf_counter()
+        at, began = time.time(), time.perf_counter()
         done = await asyncio.to_thread(self._work, call, *arguments)
-        self._timings.append("job", job=what, agent=self._name, round=round, seconds=time.perf_counter() - began, worker=0)
+        self._timings.append("job", job=what, agent=self._name, round=round, at=at, seconds=time.perf_counter() - began, worker=0)
         return done

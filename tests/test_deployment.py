@@ -22,14 +22,6 @@ EXAMPLES = sorted((DEPLOY / "systemd").glob("*.conf"))
 COMPOSE = DEPLOY / "compose.yaml"
 PAGES = [ROOT / "docs" / "operators-guide.md", ROOT / "docs" / "agents-guide.md", DEPLOY / "three-organisations" / "README.md"]
 
-#: Options by command (None: the whole command) that the texts already name and the command line does not have yet. Empty it when it has.
-ANNOUNCED: dict[str, frozenset[str] | None] = {
-    "agent join": frozenset({"--policy", "--relay", "--relay-operator"}),
-    "audit": frozenset({"--journal"}),
-    "cpm serve": frozenset({"--journal"}),
-    "relay serve": None,
-}
-
 #: What ends a command in a shell's line.
 _ENDS = frozenset({"&", "&&", "|", "||", ";", ">", ">>", "<", "2>"})
 
@@ -45,31 +37,17 @@ def command_named(words: list[str]) -> tuple[str, Any, list[str]]:
     return " ".join(words[:depth]), command, words[depth:]
 
 
-def announced(words: list[str]) -> bool:
-    return ANNOUNCED.get(" ".join(words[:2]), frozenset()) is None
-
-
-def without_announced(name: str, given: list[str]) -> list[str]:
-    """``given`` less the announced options and the value after each."""
-    ahead = ANNOUNCED.get(name) or frozenset()
-    return [word for before, word in zip(["", *given], given, strict=False) if word not in ahead and before not in ahead]
-
-
 def require_parses(words: list[str]) -> None:
     """Parsed as the command line would parse it, and nothing run: unknown options and missing ones fail."""
-    if announced(words):
-        return
     name, command, given = command_named(words)
-    command.make_context(name, without_announced(name, given))
+    command.make_context(name, given)
 
 
 def require_named(words: list[str]) -> None:
     """For a command that is only mentioned: it and its options exist; what it needs besides may be left out."""
-    if announced(words):
-        return
     name, command, given = command_named(words)
     known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
-    unknown = {word.partition("=")[0] for word in without_announced(name, given) if word.startswith("--")} - known
+    unknown = {word.partition("=")[0] for word in given if word.startswith("--")} - known
     assert not unknown, f"knexa {name} has no {', '.join(sorted(unknown))}"
 
 

@@ -49,6 +49,12 @@ class PeerError(KnexaError):
     exit_code = 4
 
 
+class Incomplete(KnexaError):  # noqa: N818 - names what happened
+    """A federation has ended, and some of its participants did not: its result is no plain success."""
+
+    exit_code = 7
+
+
 class Interrupted(KnexaError):  # noqa: N818 - nobody's error: the user asked for it
     """The user stopped the run; what was done is kept and can be resumed."""
 

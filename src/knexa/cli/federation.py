@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from knexa.config import load_config
-from knexa.errors import ConfigurationError, Interrupted, KnexaError
+from knexa.errors import ConfigurationError, Incomplete, Interrupted, KnexaError
 from knexa.events import EVENTS_FILE, read_events
 from knexa.record import read_run
 from knexa.report import final_table, write_report
@@ -38,7 +38,11 @@ def serve_cpm(
     from knexa.service.cpm.process import CpmPlan, serve
 
     ended = serve(CpmPlan(load_config(file), out, identity, listen, start_after, metrics, journal), say)
-    say(f"the federation is over; {out / EVENTS_FILE} has its record" if ended else "stopped; the same command goes on where this ended")
+    if not ended:
+        return say("stopped; the same command goes on where this ended")
+    say(f"the federation is over; {out / EVENTS_FILE} has its record")
+    if lost := [f"{name} is {state['state']}" for name, state in read_run(out).participants.items() if state["state"] != "finished"]:
+        raise Incomplete(f"the federation ended without the final scores of everybody: {', '.join(lost)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,7 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
         console.print(f"Paths of exchanges: {run.paths}", highlight=False, soft_wrap=True)
         console.print(f"Report: {page}", highlight=False, soft_wrap=True)
     if lost:
-        raise KnexaError(f"{', '.join(lost)} did not report final scores; see {folder / 'logs'}")
+        raise Incomplete(f"{', '.join(lost)} did not report final scores; see {folder / 'logs'}")
 
 
 def _show_progress(folder: Path, rounds: int, screen: Console, over: Event) -> None:

@@ -16,7 +16,7 @@ from knexa.service.identity import Authority, Credentials, Identity
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.trust import utc_now
 from knexa.service.wire.callers import A_MINUTE
-from knexa.service.wire.endpoints import Server, channel
+from knexa.service.wire.endpoints import Seldom, Server, channel
 
 METHOD = "/knexa.test.Echo/Say"
 
@@ -190,3 +190,19 @@ def test_who_floods_a_port_is_told_to_wait_and_others_are_served(town: Town) -> 
 
     server = with_server(town.agent("north", "cpm"), use)
     assert server.refused["often"] > 100
+
+
+def test_the_same_line_is_said_once_in_ten_minutes() -> None:
+    """Whoever is refused every few seconds fills no log; another line, and the same one later, are said."""
+    said: list[str] = []
+    now = [0.0]
+    seldom = Seldom(said.append, seconds=600.0, clock=lambda: now[0])
+    for now[0] in (0.0, 5.0, 599.0):
+        seldom("refused")
+    seldom("another")
+    now[0] = 700.0
+    seldom("refused")
+    assert said == ["refused", "another", "refused"]
+    for number in range(10_000):
+        seldom(f"made-up name {number}")
+    assert len(said) < 300

@@ -54,9 +54,10 @@ class CpmConnection:
         reply = await self._persist(lambda: self._call("Revoked", question.SerializeToString()))
         return codec.parsed(pb.Lists, reply, "cpm")
 
-    async def alive(self, worked_ms: int) -> None:
-        """Renew the lease."""
-        await self._persist(lambda: self._call("Alive", pb.AliveRequest(worked_ms=worked_ms).SerializeToString()))
+    async def alive(self, worked_ms: int) -> bytes:
+        """Renew the lease; the coordinator's certificate of now (PEM)."""
+        reply = await self._persist(lambda: self._call("Alive", pb.AliveRequest(worked_ms=worked_ms).SerializeToString()))
+        return codec.parsed(pb.AliveReply, reply, "cpm").certificate
 
     async def leave(self) -> None:
         """Say goodbye, once: whoever is not there will miss it by itself."""

@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from knexa.config import FederationConfig, organisations
-from knexa.errors import ConfigurationError, PeerError
+from knexa.errors import ConfigurationError
 from knexa.exchange.seen_tickets import SeenTickets
-from knexa.exchange.signing import VerifyingKey
 from knexa.participant.contract import load_workplace
 from knexa.protocol.agent import agent_of
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.consent import Consent
 from knexa.service.agent.listening import Listener
-from knexa.service.agent.ourselves import Ourselves
+from knexa.service.agent.ourselves import CoordinatorKey, Ourselves
 from knexa.service.agent.policy import Policy, check_names, load_policy
 from knexa.service.agent.shell import Shell
 from knexa.service.agent.store import AgentStore, Memory
 from knexa.service.agent.teachers_port import TeachersPort
 from knexa.service.agent.workbench import Workbench
 from knexa.service.identity import CPM, Credentials, Identity
+from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
 from knexa.service.relay.server import RelayService
 from knexa.service.relay.switchboard import Switchboard
@@ -73,6 +73,10 @@ def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
     finally:
         bench.close()
         place.close()
+
+
+#: Where a port listens, and nobody can be called.
+EVERYWHERE = frozenset({"0.0.0.0", "::"})
 
 
 class _Process:
@@ -158,9 +162,7 @@ class _Process:
             transfer_set=transfer_set, address=reach.address, config=settings_hash(self._plan.config), start=start, relay=reach.relay
         )
         federation = await cpm.join(request)
-        if self._credentials.trust.verify(federation.certificate, utc_now(), "server") != operator:
-            raise PeerError(f"the coordinator at {self._plan.cpm} shows a certificate that is not that of {operator}")
-        signer = VerifyingKey.from_certificate_pem(federation.certificate)
+        signer = CoordinatorKey(operator, self._credentials.trust, federation.certificate)
         where = reach.address or (f"the relay {reach.relay}" if reach.relay else "no address; it calls them")
         self._note(f"joined federation {federation.federation_id} as {self._credentials.identity}; peers reach it at {where}")
         return Ourselves(federation.federation_id, self._name, self._members, self._credentials, signer, transfer_set)
@@ -173,8 +175,9 @@ class _Process:
             if plan.reached_at is not None:
                 raise ConfigurationError(f"--reached-at {plan.reached_at}: is an address of a port; say with --listen HOST:PORT which one")
             return Reach("", relay)
-        host, _, _ = plan.listen.rpartition(":")
-        if plan.reached_at is None and host.strip("[]") in ("0.0.0.0", "::", ""):
+        host = Address.parse(plan.listen, "--listen").host
+        told = None if plan.reached_at is None else Address.parse(plan.reached_at, "--reached-at")
+        if (host if told is None else told.host) in EVERYWHERE:
             raise ConfigurationError(f"--listen {plan.listen}: say with --reached-at under which HOST:PORT peers reach this agent")
         listening = await server.listen(plan.listen)
-        return Reach(plan.reached_at or f"{host}:{listening}", relay)
+        return Reach(str(told or Address(host, listening)), relay)

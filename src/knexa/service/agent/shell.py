@@ -267,7 +267,11 @@ class Shell:
 
     async def _be_heard_of(self) -> None:
         while True:
-            await self._cpm.alive(self._bench.worked_ms)
+            shown = await self._cpm.alive(self._bench.worked_ms)
+            try:
+                self._we.cpm.take(shown)
+            except PeerError as error:
+                self._note(f"the coordinator's key stays as it was: {error}")
             await asyncio.sleep(self._bench.lease_s / RENEWALS)
 
     async def _work(self, work: Work | None) -> None:

@@ -130,6 +130,7 @@ class _Process:
                 if not self._told_to_end:
                     await asyncio.sleep(LINGER_S)
             finally:
+                service.end()
                 await server.stop(GRACE_S)
             return conductor.closed
 

@@ -47,11 +47,17 @@ class CpmService:
         """``clock``: Unix seconds. ``on_input`` is called after every input that was taken, and when somebody leaves."""
         self._conductor, self._members, self._credentials, self._terms = conductor, members, credentials, terms
         self._leases, self._clock, self._on_input = leases, clock, on_input
+        self._ending = False
         self._news = {agent: asyncio.Event() for agent in members}
 
     def add_to(self, server: Server) -> None:
         unary = {"Join": self.join, "Report": self.report, "Revoked": self.revoked, "Alive": self.alive}
         server.serve(CPM_SERVICE, unary, {"Directives": self.directives})
+
+    def end(self) -> None:
+        """Let everybody's stream of directives run out."""
+        self._ending = True
+        self.announce(set(self._members))
 
     def announce(self, agents: set[str]) -> None:
         """There is something new to say to these."""
@@ -86,12 +92,13 @@ class CpmService:
             self._on_input()
         else:
             self._leases.renew(agent, self._clock(), said.worked_ms)
-        return pb.AliveReply().SerializeToString()
+        _, own = self._credentials.current()
+        return pb.AliveReply(certificate=own).SerializeToString()
 
     async def directives(self, request: bytes, caller: Identity, certificate: bytes) -> AsyncIterator[bytes]:
         """What holds, then what comes. Two streams of one agent would take each other's wake-ups, so each has an event of its own."""
         agent, told = self._agent(caller), 0
-        while True:
+        while not self._ending:
             news = self._news[agent]
             for said in self._conductor.holding(agent, told):
                 told = said.number

@@ -28,6 +28,9 @@ LARGEST_MESSAGE = 4 * 2**20
 #: Calls at once, of all callers together; beyond that they are told to come back.
 _MOST_CALLS = 4096
 
+#: Different lines about refused callers within ten minutes; beyond that only the counts go on.
+_MOST_LINES = 200
+
 #: A connection lives at most so long; then it is made anew, with the certificates and the revocations of then.
 _CONNECTION_AGE_MS = 60_000
 #: How long a call may go on after its connection is too old: an exchange waits for a model that writes.
@@ -66,6 +69,21 @@ Unary = Callable[[bytes, Identity, bytes], Awaitable[bytes]]
 Stream = Callable[[bytes, Identity, bytes], AsyncIterator[bytes]]
 
 
+class Seldom:
+    """Passes a line on, unless it was just passed on: whoever is refused tries again every few seconds."""
+
+    def __init__(self, note: Callable[[str], None], seconds: float = 600.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._note, self._seconds, self._clock = note, seconds, clock
+        self._said: dict[str, float] = {}
+
+    def __call__(self, line: str) -> None:
+        now = self._clock()
+        self._said = {said: at for said, at in self._said.items() if now - at < self._seconds}
+        if line not in self._said and len(self._said) < _MOST_LINES:
+            self._said[line] = now
+            self._note(line)
+
+
 class NotReadyError(PeerError):
     """Nobody is at fault: the same call can be answered a little later."""
 
@@ -81,7 +99,7 @@ class Server:
         """``note`` gets a line for whatever an operator would want to know."""
         self.refused = {"identity": 0, "message": 0, "often": 0}
         self._callers = Callers()
-        self._credentials, self._clock, self._note = credentials, clock, note
+        self._credentials, self._clock, self._note = credentials, clock, Seldom(note)
         self._server = aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=_MOST_CALLS)
 
     def serve(self, service: str, unary: Mapping[str, Unary], streams: Mapping[str, Stream] | None = None) -> None:

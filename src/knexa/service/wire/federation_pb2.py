@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#knexa/service/wire/federation.proto\x12\x08knexa.v1\"b\n\x0bJoinRequest\x12\x14\n\x0ctransfer_set\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\x0c\x12\r\n\x05relay\x18\x05 \x01(\t\"8\n\nFederation\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"\x13\n\x11\x44irectivesRequest\"\x90\x01\n\tDirective\x12-\n\x0cround_opened\x18\x01 \x01(\x0b\x32\x15.knexa.v1.RoundOpenedH\x00\x12$\n\x07matched\x18\x02 \x01(\x0b\x32\x11.knexa.v1.MatchedH\x00\x12&\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x12.knexa.v1.FinishedH\x00\x42\x06\n\x04what\"\x1c\n\x0bRoundOpened\x12\r\n\x05round\x18\x01 \x01(\r\"w\n\x07Matched\x12\x1e\n\x05match\x18\x01 \x01(\x0b\x32\x0f.knexa.v1.Match\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\x12\x1c\n\x04path\x18\x03 \x01(\x0e\x32\x0e.knexa.v1.Path\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\r\n\x05relay\x18\x05 \x01(\t\"\x1a\n\x08\x46inished\x12\x0e\n\x06rounds\x18\x01 \x01(\r\"\x93\x01\n\x05Match\x12\x10\n\x08match_id\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\x12\x0f\n\x07teacher\x18\x03 \x01(\t\x12\x0f\n\x07student\x18\x04 \x01(\t\x12\x10\n\x08protocol\x18\x05 \x01(\t\x12\x12\n\ncurriculum\x18\x06 \x03(\x01\x12\r\n\x05score\x18\x07 \x01(\x01\x12\x12\n\npropensity\x18\x08 \x01(\x01\"\xc8\x01\n\rReportRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12$\n\x07profile\x18\x02 \x01(\x0b\x32\x11.knexa.v1.ProfileH\x00\x12$\n\x07outcome\x18\x03 \x01(\x0b\x32\x11.knexa.v1.OutcomeH\x00\x12$\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x11.knexa.v1.FailureH\x00\x12*\n\nevaluation\x18\x05 \x01(\x0b\x32\x14.knexa.v1.EvaluationH\x00\x42\x06\n\x04what\"\r\n\x0bReportReply\"2\n\x0c\x41liveRequest\x12\x11\n\tworked_ms\x18\x01 \x01(\x04\x12\x0f\n\x07leaving\x18\x02 \x01(\x08\"\x0c\n\nAliveReply\"\'\n\x05Lists\x12\r\n\x05lists\x18\x01 \x03(\x0c\x12\x0f\n\x07\x64igests\x18\x02 \x03(\x0c\"}\n\x07Profile\x12\r\n\x05round\x18\x01 \x01(\r\x12\x0e\n\x06\x66\x61mily\x18\x02 \x03(\x01\x12\x0f\n\x07metrics\x18\x03 \x03(\x01\x12\x11\n\thistogram\x18\x04 \x03(\x01\x12\r\n\x05probe\x18\x05 \x03(\x01\x12\x10\n\x08\x63overage\x18\x06 \x03(\x01\x12\x0e\n\x06schema\x18\x07 \x01(\r\"\xe2\x01\n\x07Outcome\x12\x10\n\x08match_id\x18\x01 \x01(\t\x12\x13\n\x0bloss_before\x18\x02 \x01(\x01\x12\x12\n\nloss_after\x18\x03 \x01(\x01\x12\x19\n\x11probe_loss_before\x18\x04 \x01(\x01\x12\x18\n\x10probe_loss_after\x18\x05 \x01(\x01\x12\x14\n\x0cscore_before\x18\x06 \x01(\x01\x12\x13\n\x0bscore_after\x18\x07 \x01(\x01\x12\r\n\x05\x62ytes\x18\x08 \x01(\x04\x12\r\n\x05texts\x18\t \x01(\r\x12\x0c\n\x04kept\x18\n \x01(\r\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x0b \x01(\x08\"D\n\x07\x46\x61ilure\x12\x10\n\x08match_id\x18\x01 \x01(\t\x12\'\n\x06reason\x18\x02 \x01(\x0e\x32\x17.knexa.v1.FailureReason\"\xe7\x01\n\nEvaluation\x12\r\n\x05stage\x18\x01 \x01(\r\x12\r\n\x05round\x18\x02 \x01(\r\x12\r\n\x05split\x18\x03 \x01(\r\x12\x10\n\x08problems\x18\x04 \x01(\r\x12\x0f\n\x07samples\x18\x05 \x01(\r\x12\t\n\x01k\x18\x06 \x03(\r\x12\x11\n\tpass_at_k\x18\x07 \x03(\x01\x12\x13\n\x0b\x62y_category\x18\x08 \x03(\x01\x12\x11\n\x04loss\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nperplexity\x18\n \x01(\x01H\x01\x88\x01\x01\x12\x12\n\ntexts_kept\x18\x0b \x01(\rB\x07\n\x05_lossB\r\n\x0b_perplexity\">\n\x08Greeting\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\r\n\x05offer\x18\x03 \x01(\x0c\"9\n\x06Sealed\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12\r\n\x05offer\x18\x02 \x01(\x0c\x12\x10\n\x08\x65nvelope\x18\x03 \x01(\x0c\"\x0f\n\rListenRequest\"b\n\x07Relayed\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12$\n\x06method\x18\x03 \x01(\x0e\x32\x14.knexa.v1.PeerMethod\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"f\n\x0bRelayedCall\x12\x14\n\x0corganisation\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12$\n\x06method\x18\x03 \x01(\x0e\x32\x14.knexa.v1.PeerMethod\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"Q\n\rRelayedAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x11\n\ttry_again\x18\x04 \x01(\x08\"\r\n\x0b\x41nswerReply*^\n\x04Path\x12\x14\n\x10PATH_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPATH_DIRECT\x10\x01\x12\x10\n\x0cPATH_REVERSE\x10\x02\x12\x0e\n\nPATH_RELAY\x10\x03\x12\r\n\tPATH_NONE\x10\x04*j\n\rFailureReason\x12\x1e\n\x1a\x46\x41ILURE_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x46\x41ILURE_REASON_NO_PACKAGE\x10\x01\x12\x1a\n\x16\x46\x41ILURE_REASON_REFUSED\x10\x02*Z\n\nPeerMethod\x12\x1b\n\x17PEER_METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11PEER_METHOD_GREET\x10\x01\x12\x18\n\x14PEER_METHOD_EXCHANGE\x10\x02\x32\x9a\x02\n\x03\x43pm\x12\x33\n\x04Join\x12\x15.knexa.v1.JoinRequest\x1a\x14.knexa.v1.Federation\x12@\n\nDirectives\x12\x1b.knexa.v1.DirectivesRequest\x1a\x13.knexa.v1.Directive0\x01\x12\x38\n\x06Report\x12\x17.knexa.v1.ReportRequest\x1a\x15.knexa.v1.ReportReply\x12\x35\n\x05\x41live\x12\x16.knexa.v1.AliveRequest\x1a\x14.knexa.v1.AliveReply\x12+\n\x07Revoked\x12\x0f.knexa.v1.Lists\x1a\x0f.knexa.v1.Lists2g\n\x04Peer\x12/\n\x05Greet\x12\x12.knexa.v1.Greeting\x1a\x12.knexa.v1.Greeting\x12.\n\x08\x45xchange\x12\x10.knexa.v1.Sealed\x1a\x10.knexa.v1.Sealed2\xb1\x01\n\x05Relay\x12\x36\n\x06Listen\x12\x17.knexa.v1.ListenRequest\x1a\x11.knexa.v1.Relayed0\x01\x12\x38\n\x06\x41nswer\x12\x17.knexa.v1.RelayedAnswer\x1a\x15.knexa.v1.AnswerReply\x12\x36\n\x04\x43\x61ll\x12\x15.knexa.v1.RelayedCall\x1a\x17.knexa.v1.RelayedAnswerb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#knexa/service/wire/federation.proto\x12\x08knexa.v1\"b\n\x0bJoinRequest\x12\x14\n\x0ctransfer_set\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\x0c\x12\r\n\x05relay\x18\x05 \x01(\t\"8\n\nFederation\x12\x15\n\rfederation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"\x13\n\x11\x44irectivesRequest\"\x90\x01\n\tDirective\x12-\n\x0cround_opened\x18\x01 \x01(\x0b\x32\x15.knexa.v1.RoundOpenedH\x00\x12$\n\x07matched\x18\x02 \x01(\x0b\x32\x11.knexa.v1.MatchedH\x00\x12&\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x12.knexa.v1.FinishedH\x00\x42\x06\n\x04what\"\x1c\n\x0bRoundOpened\x12\r\n\x05round\x18\x01 \x01(\r\"w\n\x07Matched\x12\x1e\n\x05match\x18\x01 \x01(\x0b\x32\x0f.knexa.v1.Match\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\x12\x1c\n\x04path\x18\x03 \x01(\x0e\x32\x0e.knexa.v1.Path\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\r\n\x05relay\x18\x05 \x01(\t\"\x1a\n\x08\x46inished\x12\x0e\n\x06rounds\x18\x01 \x01(\r\"\x93\x01\n\x05Match\x12\x10\n\x08match_id\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\r\x12\x0f\n\x07teacher\x18\x03 \x01(\t\x12\x0f\n\x07student\x18\x04 \x01(\t\x12\x10\n\x08protocol\x18\x05 \x01(\t\x12\x12\n\ncurriculum\x18\x06 \x03(\x01\x12\r\n\x05score\x18\x07 \x01(\x01\x12\x12\n\npropensity\x18\x08 \x01(\x01\"\xc8\x01\n\rReportRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12$\n\x07profile\x18\x02 \x01(\x0b\x32\x11.knexa.v1.ProfileH\x00\x12$\n\x07outcome\x18\x03 \x01(\x0b\x32\x11.knexa.v1.OutcomeH\x00\x12$\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x11.knexa.v1.FailureH\x00\x12*\n\nevaluation\x18\x05 \x01(\x0b\x32\x14.knexa.v1.EvaluationH\x00\x42\x06\n\x04what\"\r\n\x0bReportReply\"2\n\x0c\x41liveRequest\x12\x11\n\tworked_ms\x18\x01 \x01(\x04\x12\x0f\n\x07leaving\x18\x02 \x01(\x08\"!\n\nAliveReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\"\'\n\x05Lists\x12\r\n\x05lists\x18\x01 \x03(\x0c\x12\x0f\n\x07\x64igests\x18\x02 \x03(\x0c\"}\n\x07Profile\x12\r\n\x05round\x18\x01 \x01(\r\x12\x0e\n\x06\x66\x61mily\x18\x02 \x03(\x01\x12\x0f\n\x07metrics\x18\x03 \x03(\x01\x12\x11\n\thistogram\x18\x04 \x03(\x01\x12\r\n\x05probe\x18\x05 \x03(\x01\x12\x10\n\x08\x63overage\x18\x06 \x03(\x01\x12\x0e\n\x06schema\x18\x07 \x01(\r\"\xe2\x01\n\x07Outcome\x12\x10\n\x08match_id\x18\x01 \x01(\t\x12\x13\n\x0bloss_before\x18\x02 \x01(\x01\x12\x12\n\nloss_after\x18\x03 \x01(\x01\x12\x19\n\x11probe_loss_before\x18\x04 \x01(\x01\x12\x18\n\x10probe_loss_after\x18\x05 \x01(\x01\x12\x14\n\x0cscore_before\x18\x06 \x01(\x01\x12\x13\n\x0bscore_after\x18\x07 \x01(\x01\x12\r\n\x05\x62ytes\x18\x08 \x01(\x04\x12\r\n\x05texts\x18\t \x01(\r\x12\x0c\n\x04kept\x18\n \x01(\r\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x0b \x01(\x08\"D\n\x07\x46\x61ilure\x12\x10\n\x08match_id\x18\x01 \x01(\t\x12\'\n\x06reason\x18\x02 \x01(\x0e\x32\x17.knexa.v1.FailureReason\"\xe7\x01\n\nEvaluation\x12\r\n\x05stage\x18\x01 \x01(\r\x12\r\n\x05round\x18\x02 \x01(\r\x12\r\n\x05split\x18\x03 \x01(\r\x12\x10\n\x08problems\x18\x04 \x01(\r\x12\x0f\n\x07samples\x18\x05 \x01(\r\x12\t\n\x01k\x18\x06 \x03(\r\x12\x11\n\tpass_at_k\x18\x07 \x03(\x01\x12\x13\n\x0b\x62y_category\x18\x08 \x03(\x01\x12\x11\n\x04loss\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nperplexity\x18\n \x01(\x01H\x01\x88\x01\x01\x12\x12\n\ntexts_kept\x18\x0b \x01(\rB\x07\n\x05_lossB\r\n\x0b_perplexity\">\n\x08Greeting\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\r\n\x05offer\x18\x03 \x01(\x0c\"9\n\x06Sealed\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12\r\n\x05offer\x18\x02 \x01(\x0c\x12\x10\n\x08\x65nvelope\x18\x03 \x01(\x0c\"\x0f\n\rListenRequest\"b\n\x07Relayed\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12$\n\x06method\x18\x03 \x01(\x0e\x32\x14.knexa.v1.PeerMethod\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"f\n\x0bRelayedCall\x12\x14\n\x0corganisation\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12$\n\x06method\x18\x03 \x01(\x0e\x32\x14.knexa.v1.PeerMethod\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"Q\n\rRelayedAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x11\n\ttry_again\x18\x04 \x01(\x08\"\r\n\x0b\x41nswerReply*^\n\x04Path\x12\x14\n\x10PATH_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPATH_DIRECT\x10\x01\x12\x10\n\x0cPATH_REVERSE\x10\x02\x12\x0e\n\nPATH_RELAY\x10\x03\x12\r\n\tPATH_NONE\x10\x04*j\n\rFailureReason\x12\x1e\n\x1a\x46\x41ILURE_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x46\x41ILURE_REASON_NO_PACKAGE\x10\x01\x12\x1a\n\x16\x46\x41ILURE_REASON_REFUSED\x10\x02*Z\n\nPeerMethod\x12\x1b\n\x17PEER_METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11PEER_METHOD_GREET\x10\x01\x12\x18\n\x14PEER_METHOD_EXCHANGE\x10\x02\x32\x9a\x02\n\x03\x43pm\x12\x33\n\x04Join\x12\x15.knexa.v1.JoinRequest\x1a\x14.knexa.v1.Federation\x12@\n\nDirectives\x12\x1b.knexa.v1.DirectivesRequest\x1a\x13.knexa.v1.Directive0\x01\x12\x38\n\x06Report\x12\x17.knexa.v1.ReportRequest\x1a\x15.knexa.v1.ReportReply\x12\x35\n\x05\x41live\x12\x16.knexa.v1.AliveRequest\x1a\x14.knexa.v1.AliveReply\x12+\n\x07Revoked\x12\x0f.knexa.v1.Lists\x1a\x0f.knexa.v1.Lists2g\n\x04Peer\x12/\n\x05Greet\x12\x12.knexa.v1.Greeting\x1a\x12.knexa.v1.Greeting\x12.\n\x08\x45xchange\x12\x10.knexa.v1.Sealed\x1a\x10.knexa.v1.Sealed2\xb1\x01\n\x05Relay\x12\x36\n\x06Listen\x12\x17.knexa.v1.ListenRequest\x1a\x11.knexa.v1.Relayed0\x01\x12\x38\n\x06\x41nswer\x12\x17.knexa.v1.RelayedAnswer\x1a\x15.knexa.v1.AnswerReply\x12\x36\n\x04\x43\x61ll\x12\x15.knexa.v1.RelayedCall\x1a\x17.knexa.v1.RelayedAnswerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'knexa.service.wire.federation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PATH']._serialized_start=2131
-  _globals['_PATH']._serialized_end=2225
-  _globals['_FAILUREREASON']._serialized_start=2227
-  _globals['_FAILUREREASON']._serialized_end=2333
-  _globals['_PEERMETHOD']._serialized_start=2335
-  _globals['_PEERMETHOD']._serialized_end=2425
+  _globals['_PATH']._serialized_start=2152
+  _globals['_PATH']._serialized_end=2246
+  _globals['_FAILUREREASON']._serialized_start=2248
+  _globals['_FAILUREREASON']._serialized_end=2354
+  _globals['_PEERMETHOD']._serialized_start=2356
+  _globals['_PEERMETHOD']._serialized_end=2446
   _globals['_JOINREQUEST']._serialized_start=49
   _globals['_JOINREQUEST']._serialized_end=147
   _globals['_FEDERATION']._serialized_start=149
@@ -60,35 +60,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALIVEREQUEST']._serialized_start=922
   _globals['_ALIVEREQUEST']._serialized_end=972
   _globals['_ALIVEREPLY']._serialized_start=974
-  _globals['_ALIVEREPLY']._serialized_end=986
-  _globals['_LISTS']._serialized_start=988
-  _globals['_LISTS']._serialized_end=1027
-  _globals['_PROFILE']._serialized_start=1029
-  _globals['_PROFILE']._serialized_end=1154
-  _globals['_OUTCOME']._serialized_start=1157
-  _globals['_OUTCOME']._serialized_end=1383
-  _globals['_FAILURE']._serialized_start=1385
-  _globals['_FAILURE']._serialized_end=1453
-  _globals['_EVALUATION']._serialized_start=1456
-  _globals['_EVALUATION']._serialized_end=1687
-  _globals['_GREETING']._serialized_start=1689
-  _globals['_GREETING']._serialized_end=1751
-  _globals['_SEALED']._serialized_start=1753
-  _globals['_SEALED']._serialized_end=1810
-  _globals['_LISTENREQUEST']._serialized_start=1812
-  _globals['_LISTENREQUEST']._serialized_end=1827
-  _globals['_RELAYED']._serialized_start=1829
-  _globals['_RELAYED']._serialized_end=1927
-  _globals['_RELAYEDCALL']._serialized_start=1929
-  _globals['_RELAYEDCALL']._serialized_end=2031
-  _globals['_RELAYEDANSWER']._serialized_start=2033
-  _globals['_RELAYEDANSWER']._serialized_end=2114
-  _globals['_ANSWERREPLY']._serialized_start=2116
-  _globals['_ANSWERREPLY']._serialized_end=2129
-  _globals['_CPM']._serialized_start=2428
-  _globals['_CPM']._serialized_end=2710
-  _globals['_PEER']._serialized_start=2712
-  _globals['_PEER']._serialized_end=2815
-  _globals['_RELAY']._serialized_start=2818
-  _globals['_RELAY']._serialized_end=2995
+  _globals['_ALIVEREPLY']._serialized_end=1007
+  _globals['_LISTS']._serialized_start=1009
+  _globals['_LISTS']._serialized_end=1048
+  _globals['_PROFILE']._serialized_start=1050
+  _globals['_PROFILE']._serialized_end=1175
+  _globals['_OUTCOME']._serialized_start=1178
+  _globals['_OUTCOME']._serialized_end=1404
+  _globals['_FAILURE']._serialized_start=1406
+  _globals['_FAILURE']._serialized_end=1474
+  _globals['_EVALUATION']._serialized_start=1477
+  _globals['_EVALUATION']._serialized_end=1708
+  _globals['_GREETING']._serialized_start=1710
+  _globals['_GREETING']._serialized_end=1772
+  _globals['_SEALED']._serialized_start=1774
+  _globals['_SEALED']._serialized_end=1831
+  _globals['_LISTENREQUEST']._serialized_start=1833
+  _globals['_LISTENREQUEST']._serialized_end=1848
+  _globals['_RELAYED']._serialized_start=1850
+  _globals['_RELAYED']._serialized_end=1948
+  _globals['_RELAYEDCALL']._serialized_start=1950
+  _globals['_RELAYEDCALL']._serialized_end=2052
+  _globals['_RELAYEDANSWER']._serialized_start=2054
+  _globals['_RELAYEDANSWER']._serialized_end=2135
+  _globals['_ANSWERREPLY']._serialized_start=2137
+  _globals['_ANSWERREPLY']._serialized_end=2150
+  _globals['_CPM']._serialized_start=2449
+  _globals['_CPM']._serialized_end=2731
+  _globals['_PEER']._serialized_start=2733
+  _globals['_PEER']._serialized_end=2836
+  _globals['_RELAY']._serialized_start=2839
+  _globals['_RELAY']._serialized_end=3016
 # @@protoc_insertion_point(module_scope)

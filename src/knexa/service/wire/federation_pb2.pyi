@@ -147,8 +147,10 @@ class AliveRequest(_message.Message):
     def __init__(self, worked_ms: _Optional[int] = ..., leaving: _Optional[bool] = ...) -> None: ...
 
 class AliveReply(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("certificate",)
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    certificate: bytes
+    def __init__(self, certificate: _Optional[bytes] = ...) -> None: ...
 
 class Lists(_message.Message):
     __slots__ = ("lists", "digests")

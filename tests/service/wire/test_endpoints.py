@@ -15,6 +15,7 @@ from knexa.errors import PeerError
 from knexa.service.identity import Authority, Credentials, Identity
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.trust import utc_now
+from knexa.service.wire import endpoints
 from knexa.service.wire.callers import A_MINUTE
 from knexa.service.wire.endpoints import Seldom, Server, channel
 
@@ -206,3 +207,29 @@ def test_the_same_line_is_said_once_in_ten_minutes() -> None:
     for number in range(10_000):
         seldom(f"made-up name {number}")
     assert len(said) < 300
+
+
+def test_tls_is_set_up_anew_for_what_is_new_only(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred connections share one configuration; a renewed certificate makes another, which the next caller sees."""
+    made: list[bytes] = []
+    plain = endpoints._configuration
+
+    def counted(pair: tuple[bytes, bytes], roots: bytes) -> grpc.ServerCertificateConfiguration:
+        made.append(pair[1])
+        return plain(pair, roots)
+
+    monkeypatch.setattr(endpoints, "_configuration", counted)
+    server, caller = town.agent("north", "cpm"), town.agent("south", "clinic-1")
+
+    async def use(address: str, _: Server) -> None:
+        for _ in range(10):
+            answers = await asyncio.gather(*(said(channel(address, server.identity, caller)) for _ in range(10)))
+            assert answers == [b"knexa://south/clinic-1"] * 10
+        assert len(made) == 1
+        folder, authority = AgentFolder(server.folder), town.authorities["north"]
+        folder.install(authority.grant(authority.issue(folder.request(), "cpm", utc_now(), folder=folder.path)), utc_now())
+        assert await said(channel(address, server.identity, caller)) == b"knexa://south/clinic-1"
+        assert len(made) == 2
+        assert made[1] == server.current()[1] != made[0]
+
+    with_server(server, use)

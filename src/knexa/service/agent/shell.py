@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from knexa.errors import PeerError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.matching.match import Outcome
 from knexa.protocol.agent import Action, Agent, Phase
 from knexa.protocol.messages import (
     COORDINATOR,
@@ -146,6 +147,9 @@ class Shell:
             case Broke(error):
                 raise error
             case Done(scores, result, learner):
+                if isinstance(result, Outcome) and not result.accepted:
+                    before, after = result.loss_before, result.loss_after
+                    self._note(f"{result.match_id} is undone: the validation loss went from {before:.3f} to {after:.3f} nats a token")
                 self._memory.learner, self._memory.work = learner, None
                 for stage, fields in scores.items():
                     self._memory.evaluated.append(stage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +21,7 @@ _T = TypeVar("_T")
 
 
 class Workbench:
-    """``folder``: where timings and, at the end, the adapter are kept. Close it when the agent's process ends."""
+    """``folder``: where timings and, after every round, the adapter are kept. Close it when the agent's process ends."""
 
     def __init__(self, name: str, config: FederationConfig, place: Workplace, folder: Path) -> None:
         self._name, self._config, self._place, self._folder = name, config, place, folder
@@ -47,14 +48,25 @@ class Workbench:
                 f"evaluate-{one.stage}", one.round, self._place.evaluate, self._name, learner, one.stage, one.round
             )  # fmt: skip
             scores[one.name] = {**fields, "stage": one.stage, "round": one.round}
+        if work is None or (isinstance(work, Train) and work.round > 1):
+            await self._timed("save", self._config.rounds if work is None else work.round - 1, self._save, learner)
         if work is None:
-            adapter = self._folder / "adapter"
-            adapter.mkdir(exist_ok=True)
-            await self._timed("save", self._config.rounds, self._place.save, self._name, learner, adapter)
             return Done(scores, None, learner)
         round = work.round if isinstance(work, Train) else work.match.round
         result, after = await self._timed(type(work).__name__.lower(), round, self._place.perform, self._name, work, learner, round)
         return Done(scores, result, after)
+
+    def _save(self, learner: bytes) -> None:
+        """The adapter so far; a kill meanwhile leaves the one before, or that under the name ``adapter.before``."""
+        adapter, new, before = (self._folder / name for name in ("adapter", "adapter.new", "adapter.before"))
+        for left in (new, before):
+            shutil.rmtree(left, ignore_errors=True)
+        new.mkdir()
+        self._place.save(self._name, learner, new)
+        if adapter.exists():
+            adapter.rename(before)
+        new.rename(adapter)
+        shutil.rmtree(before, ignore_errors=True)
 
     def close(self) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

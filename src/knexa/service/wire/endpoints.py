@@ -88,6 +88,10 @@ class NotReadyError(PeerError):
     """Nobody is at fault: the same call can be answered a little later."""
 
 
+def _configuration(pair: tuple[bytes, bytes], roots: bytes) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([pair], roots)
+
+
 class Server:
     """One port. Every call reaches its method with the verified identity of who calls, or is refused.
 
@@ -110,7 +114,9 @@ class Server:
 
     async def listen(self, address: str) -> int:
         """Bind to ``address`` (HOST:PORT, port 0 = any free one), begin to serve, return the port. ConfigurationError if it is taken."""
-        secure = grpc.dynamic_ssl_server_credentials(self._shown(), self._shown, require_client_authentication=True)
+        self._held = self._holding()
+        news: Any = self._news  # may be None, which types-grpcio does not know
+        secure = grpc.dynamic_ssl_server_credentials(_configuration(*self._held), news, require_client_authentication=True)
         try:
             port = int(self._server.add_secure_port(address, secure))
         except RuntimeError as error:
@@ -122,9 +128,21 @@ class Server:
         """Take no new calls; give those that run ``grace_s`` seconds."""
         await self._server.stop(grace_s)
 
-    def _shown(self) -> grpc.ServerCertificateConfiguration:
-        """Read again for every new connection, so that renewed certificates and admitted organisations need no restart."""
-        return grpc.ssl_server_certificate_configuration([self._credentials.current()], self._credentials.trust.roots_pem())
+    def _holding(self) -> tuple[tuple[bytes, bytes], bytes]:
+        """Key and certificate, and the roots of whom is trusted."""
+        return self._credentials.current(), self._credentials.trust.roots_pem()
+
+    def _news(self) -> grpc.ServerCertificateConfiguration | None:
+        """Asked for every new connection, so that renewed certificates and admitted organisations need no restart; None = as before.
+
+        To answer with a configuration when nothing is new costs a TLS context a connection, and gRPC (1.85) now and then takes the one
+        that another handshake is using away under it, which ends the process.
+        """
+        holding = self._holding()
+        if holding == self._held:
+            return None
+        self._held = holding
+        return _configuration(*holding)
 
     async def _caller(self, context: Any) -> tuple[Identity, bytes]:
         shown = context.auth_context().get("x509_pem_cert")

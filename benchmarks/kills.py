@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -122,19 +123,32 @@ async def play(script: Script, seen: Seen, over: Event) -> None:
     await asyncio.gather(*lives, return_exceptions=True)
 
 
+class Lines:
+    """A recorder in memory."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def append(self, kind: str, fields: Mapping[str, Any]) -> None:
+        self.lines.append(encode({"kind": kind, **fields}))
+
+    def mark(self) -> dict[str, Any]:
+        return {}
+
+
 def replayed(config: FederationConfig, journal: Path) -> bytes:
     """The record that the journal gives."""
-    lines: list[bytes] = []
+    recorder = Lines()
     with Journal(f"sqlite:///{journal}") as opened:
         Conductor(
             coordinator_of(config),
             opened,
             header=partial(header_of, config),
             config=settings_hash(config),
-            record=lambda kind, fields: lines.append(encode({"kind": kind, **fields})),
+            record=recorder,
             on_said=lambda agents: None,
         )
-    return b"".join(lines)
+    return b"".join(recorder.lines)
 
 
 def coordinator_kills(kills: int, seed: int, agents: int = 12) -> dict[str, Any]:

@@ -83,8 +83,10 @@ class BadNetwork:
 
     def _remove(self) -> None:
         for number in self._numbers.values():
-            with suppress(subprocess.CalledProcessError):
-                _run("ip", "netns", "del", _space(number))
+            # The link first: a namespace is taken down some time after it was deleted, and its links with it.
+            for words in (("ip", "link", "del", f"{_space(number)}-a"), ("ip", "netns", "del", _space(number))):
+                with suppress(subprocess.CalledProcessError):
+                    _run(*words)
         with suppress(subprocess.CalledProcessError):
             _run("ip", "link", "del", _BRIDGE)
 

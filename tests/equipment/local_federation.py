@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from knexa.protocol.coordinator import Coordinator
 from knexa.protocol.messages import Matched, OutcomeReported, ProfileReported, RoundOpened
 from knexa.randomness import stream
 from knexa.service.cpm.conductor import Conductor
-from knexa.service.cpm.journal import Journal
+from knexa.service.cpm.journal import Journal, Snapshot
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 
@@ -42,19 +43,27 @@ def final_scores(folder: Path) -> dict[str, Any]:
 class Recorded:
     """A conductor of four agents over a journal, with the events that it writes."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, snapshot: Snapshot | None = None, events: list[str] | None = None) -> None:
+        """``events``: of the process before, for a ``snapshot`` to go on from."""
         config = load_config(None)
         matchmaker = build_matchmaker(config.matching, config.reward, ROUNDS, 1)
         coordinator = Coordinator(NAMES, matchmaker, ROUNDS, 100.0)
-        self.events: list[str] = []
+        self.events: list[str] = [] if events is None or snapshot is None else events[: snapshot.body["record"]["events"]]
         self.conductor = Conductor(
             coordinator,
             journal,
             header=lambda start: {"agents": list(NAMES), "start_hash": start},
             config="settings",
-            record=lambda kind, fields: self.events.append(json.dumps({"kind": kind, **fields})),
+            record=self,
             on_said=lambda agents: None,
+            snapshot=snapshot,
         )
+
+    def append(self, kind: str, fields: Mapping[str, Any]) -> None:
+        self.events.append(json.dumps({"kind": kind, **fields}))
+
+    def mark(self) -> dict[str, int]:
+        return {"events": len(self.events)}
 
     def told(self, agent: str) -> list[str]:
         return [repr(said.message) for said in self.conductor.holding(agent, 0)]

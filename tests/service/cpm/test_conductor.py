@@ -57,6 +57,44 @@ def test_a_restart_after_any_input_restores_everything(journal: Journal) -> None
     assert sum('"kind": "reward"' in event for event in one.events) == 2 * ROUNDS
 
 
+def test_a_restart_from_a_snapshot_restores_everything_as_well(journal: Journal) -> None:
+    """At every moment, from whichever round's snapshot is there: what a replay of the whole journal restores, and it goes on alike."""
+    one = started(journal)
+    numbers = set()
+    for _ in play(one, journal):
+        snapshot = journal.snapshot()
+        if snapshot is not None:
+            numbers.add(snapshot.number)
+            again = Recorded(journal, snapshot, one.events)
+            assert again.memory() == one.memory() == Recorded(journal).memory()
+            assert again.conductor.inputs == one.conductor.inputs
+            assert again.conductor.transfer_set == one.conductor.transfer_set
+            assert again.conductor.seats == one.conductor.seats
+    assert len(numbers) == ROUNDS
+
+
+def test_a_federation_that_only_ever_restarts_from_snapshots_decides_as_a_steady_one(tmp_path: Path) -> None:
+    """Every input goes to a process that began with the newest snapshot just before it."""
+    with Journal(f"sqlite:///{tmp_path / 'one'}") as first, Journal(f"sqlite:///{tmp_path / 'two'}") as second:
+        steady = started(first)
+        for _ in play(steady, first):
+            pass
+        events = started(second).events
+        while (one := Recorded(second, second.snapshot(), events)).conductor.coordinator.phase is not Phase.FINISHED:
+            next(play(one, second), None)
+            events = one.events
+        assert one.events == steady.events
+
+
+def test_a_snapshot_of_another_version_is_left_alone(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it means may have changed; the entries mean what they did."""
+    for _ in play(started(journal), journal):
+        pass
+    assert journal.snapshot() is not None
+    monkeypatch.setattr("knexa.service.cpm.journal.version", lambda name: "0.0.0")
+    assert journal.snapshot() is None
+
+
 def test_a_restarted_coordinator_decides_as_the_first_would_have(tmp_path: Path) -> None:
     """Every input goes to a process that was restarted just before it; the record is the same as without any restart."""
     with Journal(f"sqlite:///{tmp_path / 'one'}") as first, Journal(f"sqlite:///{tmp_path / 'two'}") as second:

@@ -12,55 +12,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from knexa.errors import PeerError
 from knexa.protocol.coordinator import Action, Coordinator, Phase
 from knexa.protocol.messages import Finished, Message, Record, RoundOpened, Send, WakeAt
-from knexa.service.cpm.journal import Entry, Journal, JournalError
+from knexa.service.cpm.journal import Entry, Journal, JournalError, Snapshot
+from knexa.service.cpm.recorder import Recorder
+from knexa.service.cpm.seats import Member, Said, Seat
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 from knexa.service.wire.route import Reach, path
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-
-#: Appends an event to the record of the run: kind and fields.
-Recorder = Callable[[str, Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """An agent as it last joined.
-
-    ``reach``: where its peers can call it. ``key``: fingerprint of its identity. ``start``: SHA-256 of the state that it starts from.
-    """
-
-    reach: Reach
-    key: str
-    start: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A directive to one agent; ``number`` grows with every directive to anybody."""
-
-    number: int
-    message: Message
-
-
-@dataclass(slots=True)
-class Seat:
-    """What is known of an agent: as what it joined, what still holds of what it was told, of which stages and rounds it gave scores."""
-
-    member: Member | None = None
-    said: list[Said] = field(default_factory=list)
-    evaluated: set[tuple[str, int]] = field(default_factory=set)
-
-    @property
-    def finished(self) -> bool:
-        """Whether its final scores are here."""
-        return any(stage == "end" for stage, _ in self.evaluated)
 
 
 class Conductor:
@@ -75,10 +40,11 @@ class Conductor:
         config: str,
         record: Recorder,
         on_said: Callable[[set[str]], None],
+        snapshot: Snapshot | None = None,
     ) -> None:
         """``header``: fields of the record's first event, by the hash of the starting states. ``config``: SHA-256 of all settings.
 
-        Replays ``journal``.
+        Replays ``journal``, from behind ``snapshot`` if there is one; ``record`` has to stand where that was made.
         """
         self.coordinator = coordinator
         self.seats = {agent: Seat() for agent in coordinator.agents}
@@ -95,7 +61,9 @@ class Conductor:
         self._known: set[tuple[str, str]] = set()
         self._number = 0
         self._joins = 0
-        for entry in journal.entries():
+        if snapshot is not None:
+            self._restore(snapshot)
+        for entry in journal.entries(snapshot.number if snapshot else 0):
             self._apply(entry)
 
     # --- inputs
@@ -172,10 +140,34 @@ class Conductor:
         try:
             self._journal.append(entry)
             self._act(entry, actions)
+            if self.coordinator.phase is Phase.BETWEEN:
+                self._journal.keep(self._state())
         except BaseException as error:
             # The state machine is ahead of the journal now: whatever came next would be kept on top of something that is not there.
             self.broken = error
             raise
+
+    def _state(self) -> dict[str, Any]:
+        """Between two rounds, JSON-able; what agents joined as is read from the journal again."""
+        return {
+            "coordinator": self.coordinator.state(),
+            "record": self._record.mark(),
+            "seats": {agent: seat.state() for agent, seat in self.seats.items()},
+            "number": self._number,
+            "wake_at": self.wake_at,
+            "matched_at": self.matched_at,
+        }
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        body = snapshot.body
+        self.coordinator.restore(body["coordinator"])
+        self._known = self._journal.ids(snapshot.number)
+        for entry in self._journal.entries(kind="join"):
+            if (entry.sender, entry.entry_id) in self._known:
+                self._joined(entry)
+        for agent, seat in self.seats.items():
+            seat.restore(body["seats"][agent])
+        self._number, self.wake_at, self.matched_at = body["number"], body["wake_at"], body["matched_at"]
 
     def _apply(self, entry: Entry) -> None:
         self._act(entry, self._decide(entry))
@@ -218,10 +210,10 @@ class Conductor:
                 case WakeAt(time):
                     self.wake_at = time  # a coordinator has one deadline at a time
                 case Record(kind, fields):
-                    self._record(kind, fields)
+                    self._record.append(kind, fields)
                     if kind == "match":
                         self.matched_at = entry.time
-                        self._record("path", {"round": fields["round"], "paths": self._paths(fields["matches"])})
+                        self._record.append("path", {"round": fields["round"], "paths": self._paths(fields["matches"])})
                     if kind == "evaluation":
                         self.seats[entry.sender].evaluated.add((fields["stage"], fields["round"]))
         if entry.kind == "close":
@@ -249,7 +241,7 @@ class Conductor:
     def _end(self) -> None:
         self.closed = True
         participants = {agent: {**asdict(self.coordinator.standings[agent]), "state": _final(seat)} for agent, seat in self.seats.items()}
-        self._record("end", {"reason": "finished", "rounds": self.coordinator.round, "participants": participants})
+        self._record.append("end", {"reason": "finished", "rounds": self.coordinator.round, "participants": participants})
 
     def _require_alike(self, agent: str, request: pb.JoinRequest) -> None:
         """All hold the coordinator's settings, and the transfer set of whoever came first."""

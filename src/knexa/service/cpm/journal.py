@@ -7,11 +7,28 @@ machines are functions of messages and times), so replaying the journal restores
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Literal, Self
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, create_engine, event, insert, select
+from sqlalchemy import (
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from knexa.errors import ConfigurationError, KnexaError
@@ -38,6 +55,14 @@ _ENTRIES = Table(
     UniqueConstraint("sender", "entry_id"),
 )
 
+_SNAPSHOTS = Table(
+    "snapshots",
+    _METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("version", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
 Kind = Literal["join", "start", "report", "time", "gone", "close"]
 
 
@@ -59,6 +84,14 @@ class Entry:
     sender: str
     entry_id: str
     body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that follows from the entries up to ``number``, so that a restart needs only those after it. ``body``: JSON-able."""
+
+    number: int
+    body: Mapping[str, Any]
 
 
 class Journal:
@@ -108,10 +141,31 @@ class Journal:
             )
         )  # fmt: skip
 
-    def entries(self) -> Iterator[Entry]:
-        """All, in their order."""
-        for row in self._read(select(_ENTRIES).order_by(_ENTRIES.c.number)):
+    def entries(self, after: int = 0, kind: Kind | None = None) -> Iterator[Entry]:
+        """Those behind number ``after``, or only those of one ``kind``, in their order."""
+        chosen = select(_ENTRIES).where(_ENTRIES.c.number > after).order_by(_ENTRIES.c.number)
+        for row in self._read(chosen if kind is None else chosen.where(_ENTRIES.c.kind == kind)):
             yield Entry(row.time, row.kind, row.sender, row.entry_id, row.body)
+
+    def ids(self, until: int) -> set[tuple[str, str]]:
+        """Sender and id of every entry up to number ``until``."""
+        chosen = select(_ENTRIES.c.sender, _ENTRIES.c.entry_id).where(_ENTRIES.c.number <= until)
+        return {(row.sender, row.entry_id) for row in self._read(chosen)}
+
+    def keep(self, body: Mapping[str, Any]) -> None:
+        """A snapshot of what follows from all entries so far, in the place of the one before."""
+        number = int(self._read(select(func.max(_ENTRIES.c.number))).scalar_one())
+        self._write(
+            delete(_SNAPSHOTS),
+            insert(_SNAPSHOTS).values(number=number, version=version("knexa"), body=json.dumps(body).encode()),
+        )
+
+    def snapshot(self) -> Snapshot | None:
+        """The newest, if this version of knexa has made it."""
+        row = self._read(select(_SNAPSHOTS)).fetchone()
+        if row is None or row.version != version("knexa"):
+            return None
+        return Snapshot(row.number, json.loads(row.body))
 
     def close(self) -> None:
         self._connection.close()
@@ -123,10 +177,12 @@ class Journal:
         except SQLAlchemyError as error:
             raise JournalError(f"journal {self.url}: cannot be read ({_reason(error)}); restore it from a backup") from error
 
-    def _write(self, statement: Any) -> None:
+    def _write(self, *statements: Any) -> None:
+        """All of them, or none."""
         try:
             self._connection.rollback()  # end the transaction that a read has begun
-            self._connection.execute(statement)
+            for statement in statements:
+                self._connection.execute(statement)
             self._connection.commit()
         except IntegrityError as error:
             self._connection.rollback()

@@ -21,9 +21,10 @@ from knexa.events import EVENTS_FILE, TIMINGS_FILE, EventLog
 from knexa.protocol.assembly import coordinator_of, header_of
 from knexa.protocol.coordinator import Phase
 from knexa.service.cpm.conductor import Conductor
-from knexa.service.cpm.journal import Journal
+from knexa.service.cpm.journal import Journal, Snapshot
 from knexa.service.cpm.leases import Leases
 from knexa.service.cpm.metrics import serve_metrics
+from knexa.service.cpm.recorder import RecordFile
 from knexa.service.cpm.server import CpmService, TicketTerms
 from knexa.service.identity import Credentials, Identity
 from knexa.service.identity.grant import Address
@@ -104,16 +105,15 @@ class _Process:
         credentials.require_valid(utc_now())
         members = {agent: Identity(organisation, agent) for agent, organisation in organisations(plan.config).items()}
         with ExitStack() as opened:
-            # Written anew from the journal at every start: it is a view of it.
-            events = EventLog(plan.folder / EVENTS_FILE)
-            opened.callback(events.close)
+            record, snapshot = self._record()
+            opened.callback(record.close)
             service: CpmService | None = None
 
             def announce(agents: set[str]) -> None:
                 if service is not None:
                     service.announce(agents)
 
-            conductor = self._conductor(events, announce)
+            conductor = self._conductor(record, snapshot, announce)
             seconds = plan.config.transport.deadline_s
             terms = TicketTerms(self._federation_id, plan.config.distillation.prompts, seconds)
             leases = self._leases(conductor)
@@ -134,15 +134,23 @@ class _Process:
                 await server.stop(GRACE_S)
             return conductor.closed
 
-    def _conductor(self, events: EventLog, announce: Callable[[set[str]], None]) -> Conductor:
+    def _record(self) -> tuple[RecordFile, Snapshot | None]:
+        """It is a view of the journal: written anew at every start, from the newest snapshot on if it stands as that has it."""
+        path, snapshot = self._plan.folder / EVENTS_FILE, self._journal.snapshot()
+        if snapshot is None or not RecordFile.stands(path, snapshot.body["record"]):
+            return RecordFile(path), None
+        return RecordFile(path, snapshot.body["record"]), snapshot
+
+    def _conductor(self, record: RecordFile, snapshot: Snapshot | None, announce: Callable[[set[str]], None]) -> Conductor:
         config = self._plan.config
         return Conductor(
             coordinator_of(config),
             self._journal,
             header=partial(header_of, config),
             config=settings_hash(config),
-            record=lambda kind, fields: events.append(kind, **fields),
+            record=record,
             on_said=announce,
+            snapshot=snapshot,
         )
 
     def _leases(self, conductor: Conductor) -> Leases:

@@ -12,8 +12,9 @@ from knexa.exchange.signing import SigningKey, VerifyingKey
 from knexa.exchange.ticket import Ticket, sign_ticket
 from knexa.matching.match import Match
 from knexa.protocol.messages import Matched
-from knexa.service.cpm.conductor import Conductor, Said
+from knexa.service.cpm.conductor import Conductor
 from knexa.service.cpm.leases import Leases
+from knexa.service.cpm.seats import Said
 from knexa.service.identity import Credentials, Identity
 from knexa.service.revocation import exchanged
 from knexa.service.wire import codec

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from knexa.config import FederationConfig, organisations, to_toml
-from knexa.errors import KnexaError, RunFolderError
+from knexa.errors import Incomplete, KnexaError, RunFolderError
 from knexa.events import TIMINGS_FILE, EventLog, read_events
 from knexa.service.identity import CPM, RELAY, Authority, renew_reachable
 from knexa.service.identity.agent_folder import AgentFolder
@@ -30,6 +30,8 @@ OPERATOR = "operator"
 RESTARTS = 5
 HEALTHY_S = 60.0
 GRACE_S = 10.0
+#: Codes with which a process has ended as it should: a coordinator also when some of its agents were lost.
+_ENDED = (0, Incomplete.exit_code)
 #: How often certificates are looked at; they are good for a day, and renewed in the second half of it.
 RENEWAL_S = 600.0
 
@@ -132,7 +134,7 @@ class LocalFederation:
 
     def watch(self, on_restart: Callable[[str], None], glance_s: float = 0.2) -> None:
         """Until all have ended as they should. Whoever dies is started again. Raises ProcessFailed if that does not help."""
-        while pending := [one for one in self._running if one.process.poll() != 0]:
+        while pending := [one for one in self._running if one.process.poll() not in _ENDED]:
             alone = all(one.name == RELAY for one in pending)
             if self._running[0] not in pending and (alone or self._over_for() > GRACE_S):
                 return  # the coordinator has everybody's last word; whoever has missed its thanks is ended with the rest

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
-from local_federation import WORKPLACE, small
+from local_federation import WORKPLACE, Recorded, small
 
+from knexa.service.cpm.journal import Journal
+from knexa.service.cpm.leases import Leases
+from knexa.service.cpm.server import CpmService, TicketTerms
 from knexa.service.doctor import Finding, Patient, examine
-from knexa.service.identity import CPM, Authority, Credentials
+from knexa.service.identity import CPM, Authority, Credentials, Identity
 from knexa.service.identity.trust import utc_now
 from knexa.service.local import OPERATOR, provision
-from knexa.service.wire.endpoints import CPM_SERVICE, Server
+from knexa.service.settings import settings_hash
+from knexa.service.wire.endpoints import Server
 from knexa.service.wire.route import RelayAt
 
 
@@ -30,15 +37,35 @@ def patient(identities: dict[str, Path], tmp_path: Path) -> Patient:
     return Patient(small(), identities["agent-1"], tmp_path / "state", "127.0.0.1:0", None, None, workplace=WORKPLACE)
 
 
+#: What the coordinator of a test is like: seconds that its clock is ahead, the transfer set of its agents, the hash of its settings.
+LIKE = {"ahead": 0.0, "transfer_set": "", "config": settings_hash(small())}
+
+
 @pytest.fixture
-def coordinator(identities: dict[str, Path]) -> Iterator[str]:
-    """The address of a port that lets in whom the coordinator trusts."""
+def like() -> Iterator[dict[str, Any]]:
+    before = dict(LIKE)
+    yield LIKE
+    LIKE.update(before)
+
+
+@pytest.fixture
+def coordinator(identities: dict[str, Path], tmp_path: Path, like: dict[str, Any]) -> Iterator[str]:
+    """The address of a real coordinator's service, which nobody has joined yet."""
     ready, over = Event(), Event()
     address: list[str] = []
 
     async def serve() -> None:
-        server = Server(Credentials(identities[CPM]), utc_now, lambda line: None)
-        server.serve(CPM_SERVICE, {})
+        credentials = Credentials(identities[CPM])
+        server = Server(credentials, utc_now, lambda line: None)
+        with Journal(f"sqlite:///{tmp_path / 'journal'}") as journal:
+            recorded = Recorded(journal)
+            members = {name: Identity(name, name) for name in recorded.conductor.seats}
+            terms, clock = TicketTerms("f-1", 8, 60.0), lambda: time.time() + like["ahead"]
+            CpmService(recorded.conductor, members, credentials, terms, Leases(30.0), clock, lambda: None).add_to(server)
+            recorded.conductor.transfer_set, recorded.conductor.config = like["transfer_set"], like["config"]
+            await wait(server)
+
+    async def wait(server: Server) -> None:
         address.append(f"127.0.0.1:{await server.listen('127.0.0.1:0')}")
         ready.set()
         await asyncio.to_thread(over.wait)
@@ -122,3 +149,29 @@ def test_who_only_dials_out_is_told_what_that_means(patient: Patient, identities
     found = {finding.check: finding for finding in examine(replace(patient, listen=None, relay=relay))}
     assert not found["relay"].fine
     assert f"is not knexa://{OPERATOR}/relay" in found["relay"].what
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("ahead", 120.0, r"clocks are \+120 s apart: set both by NTP"),
+        ("ahead", -3600.0, r"clocks are -3600 s apart"),
+        ("transfer_set", "b" * 64, "transfer set bbbbbbbbbbbbbbbb, this one aaaaaaaaaaaaaaaa"),
+        ("config", "c" * 64, "settings are cccccccccccccccc"),
+    ],
+)
+def test_what_both_sides_must_have_alike_is_compared(
+    patient: Patient, like: dict[str, Any], request: pytest.FixtureRequest, key: str, value: Any, said: str
+) -> None:
+    """Clock, settings, problems: whatever differs is named, with both values and what to do."""
+    like[key] = value
+    finding = found(replace(patient, cpm=request.getfixturevalue("coordinator"), operator=OPERATOR))["agreement"]
+    assert not finding.fine
+    assert re.search(said, finding.what)
+
+
+def test_who_is_alike_is_told_how_far_the_clocks_are_apart(patient: Patient, like: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    like["transfer_set"] = "a" * 64
+    finding = found(replace(patient, cpm=request.getfixturevalue("coordinator"), operator=OPERATOR))["agreement"]
+    assert finding.fine
+    assert re.search(r"clocks \d\.\d s apart", finding.what)

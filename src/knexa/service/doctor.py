@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,16 @@ from knexa.service.identity.credentials import CERTIFICATE, KEY
 from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
 from knexa.service.settings import settings_hash
-from knexa.service.wire.endpoints import channel
+from knexa.service.wire import codec
+from knexa.service.wire import federation_pb2 as pb
+from knexa.service.wire.endpoints import CPM_SERVICE, channel
 from knexa.service.wire.route import RelayAt
 
 #: Free space that an agent wants for its model's states, in bytes.
 LEAST_FREE = 256 * 2**20
 CALL_S = 5.0
+#: So many seconds clocks may be apart: certificates and tickets allow for some.
+CLOCKS_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
         "data and model": _model,
     }
     if patient.cpm is not None:
-        checks |= {"coordinator": _coordinator}
+        checks |= {"coordinator": _coordinator, "agreement": _agreement}
     if patient.relay is not None:
         checks |= {"relay": _relay}
     for name, check in checks.items():
@@ -184,6 +189,55 @@ def _reached(patient: Patient, where: str, option: str, expected: Identity, comm
             f"{address}: nobody answers ({error}); is `{command}` running there, and does a firewall let you through?"
         ) from error
     return asyncio.run(_called(str(address), expected, Credentials(patient.identity)))
+
+
+def _agreement(patient: Patient) -> str:
+    """What both sides must have alike: clocks, versions, settings, transfer set."""
+    assert patient.cpm is not None
+    if patient.operator is None:
+        raise ConfigurationError("--operator: say which organisation runs the coordinator at --cpm")
+    hello, away_s = asyncio.run(_greeted(patient.cpm, Identity(patient.operator, CPM), Credentials(patient.identity)))
+    ours = _held(patient)
+    different = [
+        *([f"clocks are {away_s:+.0f} s apart: set both by NTP"] if abs(away_s) > CLOCKS_S else []),
+        *([f"it runs knexa {hello.version}, this is {version('knexa')}"] if hello.version != version("knexa") else []),
+        *(
+            [f"its settings are {hello.config[:16]}, these {settings_hash(patient.config)[:16]}: hold its federation.toml"]
+            if hello.config != settings_hash(patient.config)
+            else []
+        ),
+        *(
+            [f"its agents hold the transfer set {hello.transfer_set[:16]}, this one {ours[:16]}: hold the same problems"]
+            if ours and hello.transfer_set not in ("", ours)
+            else []
+        ),
+    ]
+    if different:
+        raise PeerError(f"the coordinator at {patient.cpm} differs: {'; '.join(different)}")
+    return f"same version, settings and problems as the coordinator; clocks {abs(away_s):.1f} s apart"
+
+
+def _held(patient: Patient) -> str:
+    """The transfer set that this participant holds; a coordinator holds none."""
+    if Credentials(patient.identity).identity.name == CPM:
+        return ""
+    place = load_workplace(patient.workplace, patient.config)
+    try:
+        return place.transfer_set()
+    finally:
+        place.close()
+
+
+async def _greeted(address: str, expected: Identity, credentials: Credentials) -> tuple[pb.HelloReply, float]:
+    """The coordinator's answer, and by how many seconds its clock is ahead of this one, to within half the time of the call."""
+    async with channel(address, expected, credentials) as line:
+        hello: Any = line.unary_unary(f"/{CPM_SERVICE}/Hello")
+        began = time.time()
+        try:
+            reply = codec.parsed(pb.HelloReply, await hello(b"", timeout=CALL_S), str(expected))
+        except grpc.aio.AioRpcError as error:
+            raise PeerError(f"{expected} at {address} does not answer ({error.details()}); see the check of the coordinator") from error
+        return reply, reply.time - (began + time.time()) / 2
 
 
 async def _called(address: str, expected: Identity, credentials: Credentials) -> str:

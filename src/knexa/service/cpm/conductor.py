@@ -54,7 +54,7 @@ class Conductor:
         self.transfer_set = ""
         self.matched_at = 0.0
         self._header = header
-        self._config = config
+        self.config = config
         self._journal = journal
         self._record = record
         self._on_said = on_said
@@ -245,9 +245,9 @@ class Conductor:
 
     def _require_alike(self, agent: str, request: pb.JoinRequest) -> None:
         """All hold the coordinator's settings, and the transfer set of whoever came first."""
-        if request.config != self._config:
+        if request.config != self.config:
             raise PeerError(
-                f"agent {agent!r} has other settings than this federation ({request.config[:16]!r}, not {self._config[:16]}); "
+                f"agent {agent!r} has other settings than this federation ({request.config[:16]!r}, not {self.config[:16]}); "
                 "give all agents the coordinator's federation.toml and the same version of knexa"
             )
         if not _HASH.fullmatch(request.transfer_set) or len(request.start) != 32 or not _reach(request).valid:

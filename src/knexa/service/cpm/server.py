@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from knexa.errors import PeerError
 from knexa.exchange.limits import LONGEST_LIFE, MOST_BYTES, MOST_PROMPTS
@@ -52,7 +53,7 @@ class CpmService:
         self._news = {agent: asyncio.Event() for agent in members}
 
     def add_to(self, server: Server) -> None:
-        unary = {"Join": self.join, "Report": self.report, "Revoked": self.revoked, "Alive": self.alive}
+        unary = {"Hello": self.hello, "Join": self.join, "Report": self.report, "Revoked": self.revoked, "Alive": self.alive}
         server.serve(CPM_SERVICE, unary, {"Directives": self.directives})
 
     def end(self) -> None:
@@ -66,6 +67,11 @@ class CpmService:
             self._news[agent].set()
 
     # --- methods: raw request, verified caller and its certificate in, raw reply out
+
+    async def hello(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
+        conductor = self._conductor
+        reply = pb.HelloReply(time=self._clock(), version=version("knexa"), config=conductor.config, transfer_set=conductor.transfer_set)
+        return reply.SerializeToString()
 
     async def join(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
         agent = self._agent(caller)

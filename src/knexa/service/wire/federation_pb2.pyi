@@ -38,6 +38,22 @@ PEER_METHOD_UNSPECIFIED: PeerMethod
 PEER_METHOD_GREET: PeerMethod
 PEER_METHOD_EXCHANGE: PeerMethod
 
+class HelloRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class HelloReply(_message.Message):
+    __slots__ = ("time", "version", "config", "transfer_set")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_SET_FIELD_NUMBER: _ClassVar[int]
+    time: float
+    version: str
+    config: str
+    transfer_set: str
+    def __init__(self, time: _Optional[float] = ..., version: _Optional[str] = ..., config: _Optional[str] = ..., transfer_set: _Optional[str] = ...) -> None: ...
+
 class JoinRequest(_message.Message):
     __slots__ = ("transfer_set", "address", "config", "start", "relay")
     TRANSFER_SET_FIELD_NUMBER: _ClassVar[int]

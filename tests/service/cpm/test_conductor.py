@@ -120,6 +120,35 @@ def test_a_report_sent_again_is_counted_once(journal: Journal) -> None:
     assert sum(entry.kind == "report" for entry in journal.entries()) == 1
 
 
+def test_reports_that_come_together_are_taken_as_one_by_one(tmp_path: Path) -> None:
+    """The same events, memory and journal, whatever is refused among them; a restart has them all."""
+    with Journal(f"sqlite:///{tmp_path / 'one'}") as first, Journal(f"sqlite:///{tmp_path / 'two'}") as second:
+        apart, together = started(first), started(second)
+        rounds = 0
+        while apart.conductor.coordinator.phase is not Phase.FINISHED:
+            due = apart.reports()
+            if due:
+                spoiled = pb.ReportRequest.FromString(due[0][1].SerializeToString())
+                spoiled.report_id = "another"
+                many = [*due, due[0], (due[0][0], spoiled)]
+                alone = [refusal(apart, agent, report) for agent, report in many]
+                assert [str(one) for one in together.conductor.report_all(many, 5.0)] == alone
+                assert {"None"} < set(alone)
+            for one in (apart, together):
+                one.conductor.tick(1000.0 * rounds)
+            rounds += 1
+        assert together.memory() == apart.memory() == Recorded(second).memory()
+        assert list(second.entries()) == list(first.entries())
+
+
+def refusal(one: Recorded, agent: str, report: pb.ReportRequest) -> str:
+    try:
+        one.conductor.report(agent, report, 5.0)
+    except PeerError as error:
+        return str(error)
+    return "None"
+
+
 @pytest.mark.parametrize(
     ("agent", "change"),
     [

@@ -26,6 +26,29 @@ with Journal("sqlite:///" + sys.argv[1]) as journal:
 """
 
 
+def test_what_is_appended_together_is_there_together_or_not_at_all(tmp_path: Path) -> None:
+    """Another reader sees nothing of it before the end; an error in between takes all of it back, and what was before stays."""
+    url = f"sqlite:///{tmp_path / 'journal'}"
+    with Journal(url) as journal, Journal(url) as reader:
+        journal.append(Entry(1.0, "time", "", "before"))
+        with journal.together():
+            for number in range(5):
+                journal.append(Entry(2.0, "report", "a", f"r-{number}"))
+            assert len(list(reader.entries())) == 1
+            reader._connection.rollback()
+            assert len(list(journal.entries())) == 6
+        assert len(list(reader.entries())) == 6
+
+        def failing() -> None:
+            with journal.together():
+                journal.append(Entry(3.0, "report", "a", "lost"))
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            failing()
+        assert len(list(journal.entries())) == 6
+
+
 def test_entries_come_back_as_they_were_in_their_order(tmp_path: Path) -> None:
     """Bytes, times and kinds survive exactly, also after the journal was opened again."""
     entries = [Entry(0.1 + 0.2, "join", "a", "j", b"\x00\xff"), Entry(1e9, "time", "", "t"), Entry(2.5, "report", "b", "j", b"")]

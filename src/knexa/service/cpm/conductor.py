@@ -82,6 +82,22 @@ class Conductor:
         if (agent, report_id) not in self._known:
             self._take(Entry(now, "report", agent, report_id, request.SerializeToString()))
 
+    def report_all(self, reports: Sequence[tuple[str, pb.ReportRequest]], now: float) -> list[PeerError | None]:
+        """As :meth:`report`, one after the other, with one sync for all: for each of them None, or why it was refused."""
+        refusals: list[PeerError | None] = []
+        try:
+            with self._journal.together():
+                for agent, request in reports:
+                    try:
+                        self.report(agent, request, now)
+                        refusals.append(None)
+                    except PeerError as error:
+                        refusals.append(error)
+        except BaseException as error:
+            self.broken = error  # memory is ahead of what is on disk
+            raise
+        return refusals
+
     def start(self, now: float) -> None:
         """Open the first round."""
         self._take(Entry(now, "start", "", "start"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal, Self
@@ -109,6 +110,7 @@ class Journal:
         try:
             _METADATA.create_all(self._engine)
             self._connection = self._engine.connect()
+            self._gathering = False
         except SQLAlchemyError as error:
             raise JournalError(
                 f"journal {self.url}: cannot be opened ({_reason(error)}); check the path and the space on the disk"
@@ -140,6 +142,20 @@ class Journal:
                 time=entry.time, kind=entry.kind, sender=entry.sender, entry_id=entry.entry_id, body=entry.body
             )
         )  # fmt: skip
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is appended within is on disk when this ends, with one sync for all of it. JournalError: none of it is."""
+        self._write()
+        self._gathering = True
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        finally:
+            self._gathering = False
+        self._write(keep=True)
 
     def entries(self, after: int = 0, kind: Kind | None = None) -> Iterator[Entry]:
         """Those behind number ``after``, or only those of one ``kind``, in their order."""
@@ -177,13 +193,15 @@ class Journal:
         except SQLAlchemyError as error:
             raise JournalError(f"journal {self.url}: cannot be read ({_reason(error)}); restore it from a backup") from error
 
-    def _write(self, *statements: Any) -> None:
-        """All of them, or none."""
+    def _write(self, *statements: Any, keep: bool = False) -> None:
+        """All of them, or none; within :meth:`together` when that ends. ``keep``: with what this transaction holds already."""
         try:
-            self._connection.rollback()  # end the transaction that a read has begun
+            if not self._gathering and not keep:
+                self._connection.rollback()  # end the transaction that a read has begun
             for statement in statements:
                 self._connection.execute(statement)
-            self._connection.commit()
+            if not self._gathering:
+                self._connection.commit()
         except IntegrityError as error:
             self._connection.rollback()
             raise JournalError(f"journal {self.url}: an entry with this sender and id is there already ({_reason(error)})") from error

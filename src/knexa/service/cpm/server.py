@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from knexa.errors import PeerError
+from knexa.errors import KnexaError, PeerError
 from knexa.exchange.limits import LONGEST_LIFE, MOST_BYTES, MOST_PROMPTS
 from knexa.exchange.signing import SigningKey, VerifyingKey
 from knexa.exchange.ticket import Ticket, sign_ticket
 from knexa.matching.match import Match
 from knexa.protocol.messages import Matched
 from knexa.service.cpm.conductor import Conductor
+from knexa.service.cpm.journal import JournalError
 from knexa.service.cpm.leases import Leases
 from knexa.service.cpm.seats import Said
 from knexa.service.identity import Credentials, Identity
@@ -33,6 +34,15 @@ class TicketTerms:
     seconds: float
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A report that is to be taken, and acknowledged then."""
+
+    agent: str
+    request: pb.ReportRequest
+    taken: asyncio.Future[None] = field(default_factory=asyncio.Future)
+
+
 class CpmService:
     """The methods of ``Cpm``. Callers are the agents of ``members``, by name, each under the organisation that runs it."""
 
@@ -50,6 +60,7 @@ class CpmService:
         self._conductor, self._members, self._credentials, self._terms = conductor, members, credentials, terms
         self._leases, self._clock, self._on_input = leases, clock, on_input
         self._ending = False
+        self._waiting: list[_Waiting] = []
         self._news = {agent: asyncio.Event() for agent in members}
 
     def add_to(self, server: Server) -> None:
@@ -82,9 +93,13 @@ class CpmService:
         return pb.Federation(federation_id=self._terms.federation_id, certificate=own).SerializeToString()
 
     async def report(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
+        """Acknowledged when it is on disk, together with all others that came while the disk was busy."""
         agent = self._agent(caller)
-        self._conductor.report(agent, codec.parsed(pb.ReportRequest, request, agent), self._clock())
-        self._on_input()
+        waiting = _Waiting(agent, codec.parsed(pb.ReportRequest, request, agent))
+        self._waiting.append(waiting)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self._take_reports)
+        await waiting.taken
         return pb.ReportReply().SerializeToString()
 
     async def revoked(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
@@ -115,6 +130,23 @@ class CpmService:
                 self._news[agent] = asyncio.Event()
 
     # --- parts
+
+    def _take_reports(self) -> None:
+        """Nothing else happens meanwhile, so nobody hears of what is not on disk yet."""
+        waiting, self._waiting = self._waiting, []
+        lost = JournalError("the coordinator could not take this report; it starts again")
+        refusals: Sequence[KnexaError | None] = [lost] * len(waiting)
+        try:
+            refusals = self._conductor.report_all([(one.agent, one.request) for one in waiting], self._clock())
+        finally:
+            for one, refusal in zip(waiting, refusals, strict=True):
+                if one.taken.done():
+                    continue  # the caller has gone; what it said counts
+                if refusal is None:
+                    one.taken.set_result(None)
+                else:
+                    one.taken.set_exception(refusal)
+            self._on_input()
 
     def _agent(self, caller: Identity) -> str:
         """Renews its lease. PeerError if it is no participant, or is run by another organisation than the one that was agreed on."""

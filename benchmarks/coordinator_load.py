@@ -34,9 +34,11 @@ from typing import Any
 
 from knexa.config import EMBEDDED_BACKBONES, FederationConfig, load_config, to_toml
 from knexa.events import read_events
+from knexa.service.agent.shell import RENEWALS
 from knexa.service.cpm.journal import Journal
 from knexa.service.identity import CPM
 from knexa.service.local import provision
+from knexa.service.revocation import EVERY_S
 from knexa.service.settings import settings_hash
 from load_figures import Glance, Played, agents_side, entrance, memory, under_load
 from rows import append, row
@@ -52,8 +54,10 @@ PROFILE_BYTES = 480
 TARGET_P99_MS, TARGET_MATCH_S = 50.0, 2.0
 
 
-def settings(agents: int, organisations: int, rounds: int, seed: int) -> FederationConfig:
-    config = load_config(None, rounds=rounds, seed=seed, sets=("evaluation.curve_every=0", "transport.deadline_s=300"))
+def settings(agents: int, organisations: int, rounds: int, seed: int, beside: bool = True) -> FederationConfig:
+    """An agent that calls nothing beside its reports would lose its lease, so leases are long where that is measured."""
+    sets = ["evaluation.curve_every=0", "transport.deadline_s=300", *([] if beside else ["transport.lease_s=3600"])]
+    config = load_config(None, rounds=rounds, seed=seed, sets=sets)
     names = [f"agent-{number:04d}" for number in range(agents)]
     kinds = [f"embedded:{EMBEDDED_BACKBONES[number % len(EMBEDDED_BACKBONES)]}" for number in range(agents)]
     listed = [
@@ -145,11 +149,10 @@ def last_profiles(path: Path) -> dict[int, float]:
     return taken
 
 
-def floor(figures: Mapping[str, Any], folders: Mapping[str, Path], folder: Path) -> dict[str, Any]:
-    """Milliseconds, and how often the floor fits into a profile's acknowledgement."""
-    some = next(path for name, path in folders.items() if name != CPM)
+def floor(figures: Mapping[str, Any], agent: str, folders: Mapping[str, Path], folder: Path) -> dict[str, Any]:
+    """Milliseconds for some ``agent``, and how often the floor fits into a profile's acknowledgement."""
     body = os.urandom(PROFILE_BYTES)
-    synced, call = 1e3 * append_seconds(folder, body), 1e3 * call_seconds(folders[CPM], some, body)
+    synced, call = 1e3 * append_seconds(folder, body), 1e3 * call_seconds(folders[CPM], folders[agent], body)
     over = {kind: round(figures[kind]["profile"]["p50_ms"] / (synced + call), 1) for kind in ("spread", "burst") if figures[kind]}
     return {"append_ms": round(synced, 3), "call_ms": round(call, 3), "p50_over_floor": over}
 
@@ -164,8 +167,9 @@ def met(figures: Mapping[str, Any]) -> dict[str, bool]:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     steady = arguments.rounds if arguments.minutes is None else max(1, round(60 * arguments.minutes / (2 * arguments.spread + 1)))
     spreads = (*(arguments.spread,) * steady, *(0.0,) * arguments.bursts)
-    config = settings(arguments.agents, arguments.organisations, len(spreads), arguments.seed)
-    script = {"seed": arguments.seed, "spreads": spreads, "beside": arguments.beside}
+    config = settings(arguments.agents, arguments.organisations, len(spreads), arguments.seed, arguments.beside)
+    beside = {"revoked": EVERY_S, "alive": config.transport.lease_s / RENEWALS} if arguments.beside else {}
+    script = {"seed": arguments.seed, "spreads": spreads, "beside": beside}
     with tempfile.TemporaryDirectory(dir=arguments.disk) as disk, tempfile.TemporaryDirectory(dir=arguments.identities) as keys:
         began = time.perf_counter()
         folders = provision(config, Path(keys))
@@ -174,10 +178,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         print(f"{len(folders)} identities in {provisioned:.1f} s; {len(spreads)} rounds", flush=True)
         played = federation(config, script, folders, Path(disk), arguments.clients)
         figures = {"spread": under_load(played, burst=False), "burst": under_load(played, burst=True)}
-        figures["floor"] = floor(figures, folders, Path(disk))
+        figures["floor"] = floor(figures, config.agents[0].name, folders, Path(disk))
     asked = {name: getattr(arguments, name) for name in ("seed", "agents", "organisations", "clients", "beside")}
-    beside = {"entrance": entrance(played), "memory_mib": memory(played), "agents_side": agents_side(played), "ends": dict(played.ends)}
-    return {**asked, "spread_s": arguments.spread, "provision_s": round(provisioned, 1), **figures, **beside, "met": met(figures)}
+    others = {"entrance": entrance(played), "memory_mib": memory(played), "agents_side": agents_side(played), "ends": dict(played.ends)}
+    return {**asked, "spread_s": arguments.spread, "provision_s": round(provisioned, 1), **figures, **others, "met": met(figures)}
 
 
 def table(figures: Mapping[str, Any], above: str = "") -> Iterator[str]:

@@ -34,15 +34,13 @@ from typing import Any
 
 from knexa.config import EMBEDDED_BACKBONES, FederationConfig, load_config, to_toml
 from knexa.events import read_events
-from knexa.service.agent.shell import RENEWALS
 from knexa.service.cpm.journal import Journal
 from knexa.service.identity import CPM
 from knexa.service.local import provision
-from knexa.service.revocation import EVERY_S
 from knexa.service.settings import settings_hash
 from load_figures import Glance, Played, agents_side, entrance, memory, under_load
 from rows import append, row
-from scripted_agents import Script, Seen, play
+from scripted_agents import Script, Seen, play, usual_calls
 from service_floor import append_seconds, call_seconds
 
 LOG = "coordinator.log"
@@ -168,7 +166,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     steady = arguments.rounds if arguments.minutes is None else max(1, round(60 * arguments.minutes / (2 * arguments.spread + 1)))
     spreads = (*(arguments.spread,) * steady, *(0.0,) * arguments.bursts)
     config = settings(arguments.agents, arguments.organisations, len(spreads), arguments.seed, arguments.beside)
-    beside = {"revoked": EVERY_S, "alive": config.transport.lease_s / RENEWALS} if arguments.beside else {}
+    beside = usual_calls(config.transport.lease_s) if arguments.beside else {}
     script = {"seed": arguments.seed, "spreads": spreads, "beside": beside}
     with tempfile.TemporaryDirectory(dir=arguments.disk) as disk, tempfile.TemporaryDirectory(dir=arguments.identities) as keys:
         began = time.perf_counter()

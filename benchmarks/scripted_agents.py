@@ -19,15 +19,21 @@ from knexa.matching.profile import CATEGORY_COUNT, FAMILIES, METRICS, Profile, f
 from knexa.protocol.messages import Finished, Matched, OutcomeReported, ProfileReported, RoundOpened
 from knexa.randomness import stream
 from knexa.service.agent.connection import CpmConnection
+from knexa.service.agent.shell import RENEWALS
 from knexa.service.identity import CPM, Credentials, Identity
 from knexa.service.local import OPERATOR
-from knexa.service.revocation import admit, question
+from knexa.service.revocation import EVERY_S, admit, question
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 
 #: How often a process of agents looks whether it is late itself, in seconds.
 _GLANCE_S = 0.05
 _SHARES = tuple(0.5 for _ in range(CATEGORY_COUNT))
+
+
+def usual_calls(lease_s: float) -> dict[str, float]:
+    """How often a real agent makes the calls of :data:`BESIDE`, where a lease has ``lease_s`` seconds."""
+    return {"revoked": EVERY_S, "alive": lease_s / RENEWALS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Script:
     settings: str
     seed: int
     spreads: tuple[float, ...]
-    beside: dict[str, float]
+    beside: dict[str, float] = field(default_factory=lambda: usual_calls(30.0))
 
 
 @dataclass(frozen=True, slots=True)

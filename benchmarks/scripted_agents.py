@@ -19,6 +19,7 @@ from knexa.matching.profile import CATEGORY_COUNT, FAMILIES, METRICS, Profile, f
 from knexa.protocol.messages import Finished, Matched, OutcomeReported, ProfileReported, RoundOpened
 from knexa.randomness import stream
 from knexa.service.agent.connection import CpmConnection
+from knexa.service.agent.shell import RENEWALS
 from knexa.service.identity import CPM, Credentials, Identity
 from knexa.service.local import OPERATOR
 from knexa.service.revocation import EVERY_S, admit, question
@@ -30,12 +31,17 @@ _GLANCE_S = 0.05
 _SHARES = tuple(0.5 for _ in range(CATEGORY_COUNT))
 
 
+def usual_calls(lease_s: float) -> dict[str, float]:
+    """How often a real agent makes the calls of :data:`BESIDE`, where a lease has ``lease_s`` seconds."""
+    return {"revoked": EVERY_S, "alive": lease_s / RENEWALS}
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """What the agents of one process do. ``folders``: of their identities, by name. ``settings``: SHA-256 that all must share.
 
     ``spreads``: of each round, in seconds: an agent thinks for a time drawn evenly from 0 to that before it reports. ``beside``:
-    whether an agent also makes the calls of :data:`BESIDE`.
+    which calls of :data:`BESIDE` an agent makes all the time, and how many seconds lie between two.
     """
 
     folders: dict[str, Path]
@@ -43,7 +49,7 @@ class Script:
     settings: str
     seed: int
     spreads: tuple[float, ...]
-    beside: bool = True
+    beside: dict[str, float] = field(default_factory=lambda: usual_calls(30.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +101,8 @@ class ScriptedAgent:
         start = self.name.encode().ljust(32, b"\0")
         request = pb.JoinRequest(transfer_set="a" * 64, address="127.0.0.1:7440", config=self._script.settings, start=start)
         await self._timed("join", 0, self.cpm.join(request))
-        if self._script.beside:
-            for kind, every_s, call in BESIDE:
-                self._begin(self._again_and_again(kind, every_s, call))
+        for kind, every_s in self._script.beside.items():
+            self._begin(self._again_and_again(kind, every_s, BESIDE[kind]))
         async for told in self.cpm.directives():
             message = codec.from_directive(told)
             match message:
@@ -156,8 +161,12 @@ async def _hear_of_revoked(agent: ScriptedAgent) -> None:
         agent.question = question(agent.trust, agent.organisation)
 
 
-#: Calls that an agent makes all the time, whatever else it does: name, seconds between two, and the call.
-BESIDE: tuple[tuple[str, float, Callable[[ScriptedAgent], Awaitable[None]]], ...] = (("revoked", EVERY_S, _hear_of_revoked),)
+async def _be_heard_of(agent: ScriptedAgent) -> None:
+    await agent.cpm.alive(int(1e3 * time.monotonic()))
+
+
+#: Calls that an agent makes all the time, whatever else it does.
+BESIDE: dict[str, Callable[[ScriptedAgent], Awaitable[None]]] = {"revoked": _hear_of_revoked, "alive": _be_heard_of}
 
 
 def play(script: Script) -> Seen:

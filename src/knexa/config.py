@@ -120,7 +120,7 @@ class MatchingConfig(Section):
     trust: bool = Field(True, description="reports that disagree with what others report count less")
     curriculum: bool = Field(True, description="a match also says how the prompt budget is spread over categories")
     probe: bool = Field(True, description="profiles carry the public-probe and coverage blocks (12 + 12 numbers)")
-    log_candidates: bool = Field(True, description="log every candidate's context, for replay (up to 400 agents)")
+    log_candidates: bool = Field(True, description="log every candidate's context, for replay (up to 128 agents)")
 
 
 class RewardConfig(Section):

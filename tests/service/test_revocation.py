@@ -10,7 +10,7 @@ from knexa.errors import PeerError
 from knexa.service.identity import Authority, TrustStore
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.trust import utc_now
-from knexa.service.revocation import LARGEST, admit, exchanged, held, question
+from knexa.service.revocation import LARGEST, admit, exchanged, question
 from knexa.service.wire import federation_pb2 as pb
 
 
@@ -45,32 +45,32 @@ def test_who_holds_everything_is_sent_nothing(tmp_path: Path, north: Authority) 
     """A question names what is held, so an answer is empty most of the time."""
     coordinator = trusting(tmp_path / "cpm", north)
     exchanged(question(north.trust, "north"), coordinator)
-    assert held(coordinator) == held(north.trust)
+    assert list(coordinator.lists().values()) == list(north.trust.lists().values())
     assert list(exchanged(question(north.trust, "north"), coordinator).lists) == []
 
 
 def test_an_older_list_replaces_nothing(tmp_path: Path, north: Authority) -> None:
     """Somebody who kept an old list cannot bring a revoked key back with it."""
     coordinator = trusting(tmp_path / "cpm", north)
-    old = held(north.trust)
+    old = list(north.trust.lists().values())
     agent = AgentFolder.create(tmp_path / "clinic", north.member("clinic"))
     north.issue(agent.request(), "clinic", utc_now(), folder=agent.path)
     north.revoke("clinic", utc_now())
     exchanged(question(north.trust, "north"), coordinator)
-    newest = held(coordinator)
+    newest = list(coordinator.lists().values())
     exchanged(pb.Lists(lists=old), coordinator)
-    assert held(coordinator) == newest != old
+    assert list(coordinator.lists().values()) == newest != old
 
 
 def test_a_list_of_nobody_trusted_is_refused(tmp_path: Path, north: Authority) -> None:
     """And so is rubbish; what is held stays."""
     coordinator = trusting(tmp_path / "cpm", north)
-    before = held(coordinator)
+    before = list(coordinator.lists().values())
     stranger = Authority.create(tmp_path / "stranger", "stranger", utc_now())
-    for lists in (held(stranger.trust), [b"rubbish"], [bytes(LARGEST + 1)]):
+    for lists in (list(stranger.trust.lists().values()), [b"rubbish"], [bytes(LARGEST + 1)]):
         with pytest.raises(PeerError):
             exchanged(pb.Lists(lists=lists), coordinator)
-    assert held(coordinator) == before
+    assert list(coordinator.lists().values()) == before
     with pytest.raises(PeerError):
-        admit([*held(stranger.trust), *held(north.trust)], coordinator)
-    assert held(coordinator) == held(north.trust), "a bad list does not keep a good one from being heard"
+        admit([*list(stranger.trust.lists().values()), *list(north.trust.lists().values())], coordinator)
+    assert list(coordinator.lists().values()) == list(north.trust.lists().values()), "a bad list does not keep a good one from being heard"

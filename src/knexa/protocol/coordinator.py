@@ -212,7 +212,7 @@ class Coordinator:
         self.phase = Phase.EXCHANGES
         self._matches, self._outcomes = tuple(matches), {}
         self._open = {match.match_id: match for match in matches}
-        candidates = [asdict(one) for one in self._matchmaker.candidates] if self._log_candidates and len(profiles) > 1 else None
+        candidates = [one.to_dict() for one in self._matchmaker.candidates] if self._log_candidates and len(profiles) > 1 else None
         logged = {} if candidates is None else {"candidates": candidates}
         actions.append(Record("match", {"round": self.round, "matches": [asdict(match) for match in matches], **logged}))
         actions += [Send(peer, Matched(match)) for match in matches for peer in (match.teacher, match.student)]

@@ -20,20 +20,16 @@ EVERY_S = 4.0
 LARGEST, MOST_BYTES = 512 * 1024, 3 * 2**20
 
 
-def held(trust: TrustStore) -> list[bytes]:
-    """The newest list of every trusted organisation that has one (PEM)."""
-    return [pem for organisation in trust.organisations() if (pem := trust.list_pem(organisation)) is not None]
-
-
 def exchanged(brought: pb.Lists, trust: TrustStore) -> pb.Lists:
     """Take over what is news of ``brought``, and answer with what its bearer lacks: small lists first, as many as one message holds.
 
     Raises PeerError for a list that nobody trusted has signed.
     """
-    admit(brought.lists, trust)
+    ours = trust.lists()
+    admit([pem for pem in brought.lists if digest(pem) not in ours], trust)
     known, room, lists = set(brought.digests), MOST_BYTES, []
-    for pem in sorted(held(trust), key=len):
-        if digest(pem) not in known and len(pem) <= room:
+    for name, pem in sorted(trust.lists().items(), key=lambda one: len(one[1])):
+        if name not in known and len(pem) <= room:
             lists.append(pem)
             room -= len(pem)
     return pb.Lists(lists=lists)
@@ -42,7 +38,7 @@ def exchanged(brought: pb.Lists, trust: TrustStore) -> pb.Lists:
 def question(trust: TrustStore, own: str) -> pb.Lists:
     """What an agent of organisation ``own`` brings: its own organisation's list, and which others it holds."""
     mine = trust.list_pem(own)
-    return pb.Lists(lists=[mine] if mine is not None else [], digests=[digest(pem) for pem in held(trust)])
+    return pb.Lists(lists=[mine] if mine is not None else [], digests=[*trust.lists()])
 
 
 def admit(lists: Iterable[bytes], trust: TrustStore) -> int:

@@ -46,7 +46,7 @@ def logged_rounds(folder: Path) -> list[LoggedRound]:
     if not rounds:
         raise RunFolderError(f"{folder}: nobody was paired in this run, so there is nothing to replay")
     if not all(one.candidates for one in rounds):
-        raise RunFolderError(f"{folder}: candidates were not logged; run it with matching.log_candidates = true")
+        raise RunFolderError(f"{folder}: candidates were not logged; run it with matching.log_candidates = true, and at most 128 agents")
     return rounds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from identities import NOW, acquainted, files, member, pem
 
 from knexa.errors import CredentialsError, KnexaError, PeerError
-from knexa.service.identity import Authority, TrustStore, renew_reachable
+from knexa.service.identity import Authority, TrustStore, renew_reachable, trust
 from knexa.service.identity.authority import ROOT_KEY
 from knexa.service.identity.certificates import revocation_list
 from knexa.service.identity.keys import load_key
@@ -199,3 +200,45 @@ def test_a_folder_that_is_not_there_trusts_nobody(tmp_path: Path) -> None:
     """And says so, rather than "nobody is known"."""
     with pytest.raises(KnexaError, match="nowhere: cannot be read"):
         TrustStore(tmp_path / "nowhere").organisations()
+
+
+def test_what_was_verified_once_is_verified_again_when_it_no_longer_holds(hospital: Authority, tmp_path: Path) -> None:
+    """A certificate that is remembered still expires, is not yet valid before its time, and has its role checked for itself."""
+    store = TrustStore(hospital.folder / "trust")
+    certificate = pem(member(hospital, tmp_path / "clinic-1", "clinic-1").certificate)
+    for _ in range(3):
+        assert store.verify(certificate, NOW).name == "clinic-1"
+    for moment in (NOW + timedelta(days=2), NOW - timedelta(days=2)):
+        with pytest.raises(PeerError):
+            store.verify(certificate, moment)
+    coordinator = pem(member(hospital, tmp_path / "cpm", "cpm").certificate)
+    assert store.verify(coordinator, NOW, "server").name == "cpm"
+    with pytest.raises(PeerError):
+        store.verify(coordinator, NOW, "client")
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.15])
+def test_a_list_counts_at_once_however_quickly_it_follows(hospital: Authority, tmp_path: Path, pause: float) -> None:
+    """Looked at just before, or long enough for the look to be remembered: the next call sees what another object has written."""
+    store = TrustStore(hospital.folder / "trust")
+    for number in range(20):
+        certificate = pem(member(hospital, tmp_path / f"clinic-{number}", f"clinic-{number}").certificate)
+        time.sleep(pause)
+        for _ in range(3):
+            store.verify(certificate, NOW)
+        Authority.open(hospital.folder).revoke(f"clinic-{number}", NOW)
+        with pytest.raises(PeerError, match="was revoked"):
+            store.verify(certificate, NOW)
+
+
+def test_a_file_that_is_edited_in_its_place_is_noticed(hospital: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder does not tell of it; a look at the files themselves, every so often, does."""
+    monkeypatch.setattr(trust, "GLANCE_S", 0.2)
+    store = TrustStore(hospital.folder / "trust")
+    certificate = pem(member(hospital, tmp_path / "clinic-1", "clinic-1").certificate)
+    time.sleep(0.15)
+    assert store.verify(certificate, NOW).name == "clinic-1"
+    (hospital.folder / "trust" / "hospital-a.pem").write_bytes(b"damaged")
+    time.sleep(0.25)
+    with pytest.raises(CredentialsError, match=r"hospital-a\.pem"):
+        store.verify(certificate, NOW)

@@ -10,6 +10,9 @@ from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward
 
+#: In rounds of more agents candidates are not logged: n² of them are 5 MB a round here, and the coordinator stands still meanwhile.
+MOST_LOGGED = 128
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -25,6 +28,10 @@ class Candidate:
     score: float
     propensity: float
     protocol: str = "text"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in the event log. There are n² of them, and :func:`dataclasses.asdict`, which copies, takes forty times as long."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 class Matchmaker(Protocol):

@@ -23,7 +23,7 @@ from knexa.matching.curriculum import curriculum
 from knexa.matching.fairness import overruled
 from knexa.matching.history import History
 from knexa.matching.match import Match, Outcome
-from knexa.matching.matchmakers.contract import Candidate
+from knexa.matching.matchmakers.contract import MOST_LOGGED, Candidate
 from knexa.matching.pairing import Pair, disjoint_pairs
 from knexa.matching.profile import Profile
 from knexa.matching.reward import Reward, raw_reward, reward_scale
@@ -212,6 +212,9 @@ class PairwiseMatchmaker(ABC):
         fair = overruled(np.where(np.isinf(best), np.nan, best), waited, learned, self.config.fairness, capacity)
         return [(int(valued[:, t, s].argmax()), t, s) for t, s in disjoint_pairs(fair, self.config.pairs, method)]
 
+    def _logs(self, options: Options) -> bool:
+        return self.config.log_candidates and len(options.agents) <= MOST_LOGGED
+
     def proposal(self, teacher: Profile, student: Profile, round: int, protocol: str = "text") -> Match:
         """The match that these two would have, curriculum included; score and propensity still at their defaults."""
         spread = curriculum(teacher, student) if self.config.curriculum else ()
@@ -223,7 +226,7 @@ class PairwiseMatchmaker(ABC):
         X = by_protocol(self._describe(agents, self.history, round, self.rounds), len(protocols))
         options = Options(agents, round, protocols, X, self.admissibility.allowed(names, self.history))
         decision = self.choose(options)
-        self._candidates = _candidates(options, decision) if self.config.log_candidates else ()
+        self._candidates = _candidates(options, decision) if self._logs(options) else ()
         return options, decision
 
     def _opened(self, agents: Sequence[Profile], choice: Choice, round: int) -> Match:

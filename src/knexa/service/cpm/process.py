@@ -38,6 +38,8 @@ JOURNAL_FILE = "journal.sqlite"
 #: Seconds that calls in progress get when the process is told to end, and that it goes on acknowledging after the end.
 GRACE_S = 5.0
 LINGER_S = 5.0
+#: Agents that are named when they are waited for.
+MOST_NAMED = 12
 #: Seconds that agents get after a restart to be there again.
 RECONNECT_S = 10.0
 
@@ -202,7 +204,8 @@ class _Process:
             conductor.start(now)
         elif missing != self._said_missing:
             self._said_missing = missing
-            self._note(f"waiting for {', '.join(missing)}")
+            named = ", ".join(missing[:MOST_NAMED]) + (f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else "")
+            self._note(f"waiting for {named}")
 
     async def _wait(self, seconds: float) -> None:
         try:

@@ -59,6 +59,7 @@ class CpmService:
         """``clock``: Unix seconds. ``on_input`` is called after every input that was taken, and when somebody leaves."""
         self._conductor, self._members, self._credentials, self._terms = conductor, members, credentials, terms
         self._leases, self._clock, self._on_input = leases, clock, on_input
+        self._signer: tuple[bytes, SigningKey] | None = None
         self._ending = False
         self._waiting: list[_Waiting] = []
         self._news = {agent: asyncio.Event() for agent in members}
@@ -182,4 +183,6 @@ class CpmService:
             expires_at=int(self._conductor.matched_at + min(self._terms.seconds, LONGEST_LIFE / 2)),
         )
         key, _ = self._credentials.current()
-        return sign_ticket(ticket, SigningKey.from_private_pem(key))
+        if self._signer is None or self._signer[0] != key:
+            self._signer = key, SigningKey.from_private_pem(key)
+        return sign_ticket(ticket, self._signer[1])

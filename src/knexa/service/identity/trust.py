@@ -1,16 +1,18 @@
 """Whom this machine trusts: a folder with one root for each organisation, and the newest list of what it took back.
 
-``ORGANISATION.pem`` and ``ORGANISATION.crl``; nothing is shared between organisations, so that admitting one is one new file.
-Files are looked at on every call (some microseconds each) and read again when they changed: a list counts as soon as it is there.
+``ORGANISATION.pem`` and ``ORGANISATION.crl``; nothing is shared between organisations, so that admitting one is one new file. The folder
+is looked at on every call, and read again when a file has come, gone or been replaced: a list counts as soon as it is there. A file that
+somebody edits in its place is noticed within :data:`GLANCE_S`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,8 +33,24 @@ from knexa.service.identity.verification import (
     verified_list,
 )
 
+#: How often all files are looked at although the folder says that none of them was replaced.
+GLANCE_S = 2.0
+#: Certificates that are remembered as verified; so many fit into a few MiB.
+MOST_VERIFIED = 10_000
+
+_SETTLES_NS = 100_000_000
+
 #: Name, inode, time of change in ns and size of a file: differs whenever the file was written or replaced.
 _Mark = tuple[str, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A certificate that was verified by what is held: who it is, and from when until when that is so."""
+
+    identity: Identity
+    begins: datetime
+    ends: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +60,32 @@ class _Held:
     marks: frozenset[_Mark]
     vouched: dict[str, Vouched]
     roots: bytes
+    lists: Mapping[bytes, bytes]
+    verified: dict[tuple[bytes, Role], _Verified] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """When the folder was changed (ns), when that was looked at, and whether a later change must show.
+
+    It need not while the clock of the file system, which ticks every few milliseconds, may still stand where it stood.
+    """
+
+    changed: int
+    when: float
+    settled: bool
+
+    @classmethod
+    def at(cls, folder: Path) -> _Look:
+        try:
+            changed = os.stat(folder).st_ctime_ns  # of its names, and of who may write to it
+        except OSError:
+            return cls(0, 0.0, settled=False)
+        return cls(changed, time.monotonic(), time.time_ns() - changed > _SETTLES_NS)
+
+    def spares(self, other: _Look) -> bool:
+        """Whether the files need not be looked at for ``other``, having been for this one."""
+        return self.settled and self.changed == other.changed and other.when - self.when < GLANCE_S
 
 
 class TrustStore:
@@ -49,7 +93,8 @@ class TrustStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._held = _Held(frozenset(), {}, b"")
+        self._held = _Held(frozenset(), {}, b"", {})
+        self._looked = _Look(0, 0.0, settled=False)
 
     @classmethod
     def create(cls, folder: Path) -> TrustStore:
@@ -67,6 +112,10 @@ class TrustStore:
         self.vouched(organisation)
         return read(self._root(organisation))
 
+    def lists(self) -> Mapping[bytes, bytes]:
+        """The newest list of every organisation that has one (PEM), by its SHA-256."""
+        return self._read().lists
+
     def list_pem(self, organisation: str) -> bytes | None:
         """The newest list of revoked certificates, or None where the organisation has published none."""
         self.vouched(organisation)
@@ -77,7 +126,20 @@ class TrustStore:
 
         ``now``: aware, from the wall clock. TLS must have proved that the peer holds the certificate's key.
         """
-        return verified(read_certificate(certificate), self.vouched, now, role)
+        held = self._read()
+        known = held.verified.get((certificate, role))
+        if known is None or not known.begins <= now <= known.ends:
+            shown = read_certificate(certificate)
+            identity = verified(shown, self.vouched, now, role)
+            root = self.vouched(identity.organisation).root
+            begins, ends = (
+                max(shown.not_valid_before_utc, root.not_valid_before_utc),
+                min(shown.not_valid_after_utc, root.not_valid_after_utc),
+            )
+            known = _Verified(identity, begins, ends)
+            if held is self._held and len(held.verified) < MOST_VERIFIED:
+                held.verified[certificate, role] = known
+        return known.identity
 
     def admit(self, root: bytes, organisation: str, now: datetime) -> str:
         """Trust ``organisation`` by its ``root`` (PEM) from now on; its fingerprint, to compare on another channel.
@@ -165,6 +227,9 @@ class TrustStore:
 
     def _read(self) -> _Held:
         """The folder's content, read again if a file changed. Replaced as a whole, so that threads need no lock."""
+        look = _Look.at(self.folder)
+        if self._looked.spares(look):
+            return self._held
         marks = self._marks()
         while marks != self._held.marks:
             try:
@@ -176,6 +241,7 @@ class TrustStore:
                 self._held = held
             # Whoever writes to the folder meanwhile makes us look once more.
             marks = self._marks()
+        self._looked = look
         return self._held
 
     def _marks(self) -> frozenset[_Mark]:
@@ -192,7 +258,8 @@ class TrustStore:
         organisations = sorted(name.removesuffix(".pem") for name, *_ in marks if name.endswith(".pem"))
         vouched = {organisation: self._load(organisation) for organisation in organisations}
         pem = b"".join(one.root.public_bytes(serialization.Encoding.PEM) for one in vouched.values())
-        return _Held(marks, vouched, pem)
+        lists = [read(self._list(name)) for name in organisations if self._list(name).is_file()]
+        return _Held(marks, vouched, pem, {hashlib.sha256(one).digest(): one for one in lists})
 
     def _load(self, organisation: str) -> Vouched:
         """One organisation's files; whatever is wrong with them is this machine's fault, and then nobody is trusted."""

@@ -31,6 +31,8 @@ _MOST_CALLS = 4096
 #: Different lines about refused callers within ten minutes; beyond that only the counts go on.
 _MOST_LINES = 200
 
+_HANDSHAKES_PASS_S = 0.02
+
 #: A connection lives at most so long; then it is made anew, with the certificates and the revocations of then.
 _CONNECTION_AGE_MS = 60_000
 #: How long a call may go on after its connection is too old: an exchange waits for a model that writes.
@@ -136,12 +138,13 @@ class Server:
         """Asked for every new connection, so that renewed certificates and admitted organisations need no restart; None = as before.
 
         To answer with a configuration when nothing is new costs a TLS context a connection, and gRPC (1.85) now and then takes the one
-        that another handshake is using away under it, which ends the process.
+        that another handshake is using away under it, which ends the process (grpc/grpc issue 36693).
         """
         holding = self._holding()
         if holding == self._held:
             return None
         self._held = holding
+        time.sleep(_HANDSHAKES_PASS_S)  # see above: those that have begun are to be through; it is once in some hours
         return _configuration(*holding)
 
     async def _caller(self, context: Any) -> tuple[Identity, bytes]:

@@ -116,23 +116,15 @@ class _Process:
             try:
                 we = await self._enter(server, cpm, transfer_set, memory.start)
                 port.open(we)
-                await self._live(shell, we, cpm, port)
+                await shell.live(we, cpm, port, self._listener(port))
             finally:
                 await server.stop(1.0)
                 await cpm.close()
 
-    async def _live(self, shell: Shell, we: Ourselves, cpm: CpmConnection, port: TeachersPort) -> None:
-        """Listening at the relay, if there is one, for as long as the agent lives."""
-        over, relay = asyncio.Event(), self._plan.relay
-        if relay is None:
-            return await shell.live(we, cpm, port)
-        listener = Listener(relay.address, relay.identity, self._credentials, port, self._note)
-        async with asyncio.TaskGroup() as beside:
-            beside.create_task(listener.listen(over))
-            try:
-                await shell.live(we, cpm, port)
-            finally:
-                over.set()
+    def _listener(self, port: TeachersPort) -> Listener | None:
+        """At the relay, if there is one."""
+        relay = self._plan.relay
+        return None if relay is None else Listener(relay.address, relay.identity, self._credentials, port, self._note)
 
     def _told_to_end(self) -> None:
         self._ending = self._ending or asyncio.get_running_loop().create_task(self._end())

@@ -31,6 +31,7 @@ from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.consent import Consent
 from knexa.service.agent.exchanges import Exchanges
 from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, Woke, describe
+from knexa.service.agent.listening import Listener
 from knexa.service.agent.ourselves import Ourselves
 from knexa.service.agent.store import AgentStore, Memory
 from knexa.service.agent.teachers_port import TeachersPort
@@ -90,10 +91,12 @@ class Shell:
         """A student's request has come in at the port."""
         self._inputs.put_nowait(Heard(student, KnowledgeRequested(request)))
 
-    async def live(self, we: Ourselves, cpm: CpmConnection, port: TeachersPort) -> None:
-        """Until it is over, through a joined federation."""
+    async def live(self, we: Ourselves, cpm: CpmConnection, port: TeachersPort, listener: Listener | None = None) -> None:
+        """Until it is over, through a joined federation. ``listener``: by which calls come in that the port itself does not get."""
         self._joined, self._cpm, self._port = we, cpm, port
         self._exchanges = Exchanges(we, port, self._switchboard, self._beside, self._inputs.put_nowait, self._note)
+        if listener is not None:
+            self._beside.run(listener.listen(asyncio.Event()))
         try:
             await self._live()
         finally:

@@ -310,6 +310,7 @@ def test_nobody_is_waited_for_who_is_gone(coordinator, profile, outcome):
     ]
     (match,) = matches_in(actions)
     assert coordinator.awaited == (match.student,)
+    assert set(coordinator.involved) == {match.student, match.teacher}
     closed = coordinator.on_gone(3.0)
     assert [fault["agent"] for fault in events(closed, "fault")] == [match.student]
     assert coordinator.phase is Phase.BETWEEN

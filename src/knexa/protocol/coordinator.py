@@ -164,6 +164,11 @@ class Coordinator:
             return tuple(agent for agent in self.agents if agent not in self._profiles)
         return tuple(match.student for match in self._open.values()) if self.phase is Phase.EXCHANGES else ()
 
+    @property
+    def involved(self) -> tuple[str, ...]:
+        """Agents on whose work that depends: those who are awaited, and the teachers of open matches."""
+        return (*self.awaited, *(match.teacher for match in self._open.values())) if self._open else self.awaited
+
     # --- phases of a round
 
     def _open_round(self, now: float) -> list[Action]:

@@ -187,13 +187,13 @@ class _Process:
             await self._wait(min(at for at in (conductor.wake_at, over_at, now + 1.0) if at is not None and at > now) - now)
 
     def _pass_time(self, conductor: Conductor, leases: Leases, now: float) -> None:
-        """Deadlines move while somebody who is awaited gets on, up to the longest; nobody is waited for who is gone."""
+        """Deadlines move while somebody on whom it depends gets on, up to the longest; nobody is waited for who is gone."""
         coordinator = conductor.coordinator
         awaited = coordinator.awaited
         if awaited and leases.all_gone(awaited, now):
             self._note(f"round {coordinator.round} goes on without {', '.join(awaited)}: not heard of for {leases.seconds:g} s")
             conductor.go_on(now)
-        elif now >= coordinator.waiting_since + self._plan.config.transport.deadline_s or not leases.working(awaited, now):
+        elif now >= coordinator.waiting_since + self._plan.config.transport.deadline_s or not leases.working(coordinator.involved, now):
             conductor.tick(now)
 
     def _start(self, conductor: Conductor, now: float) -> None:

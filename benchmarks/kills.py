@@ -195,7 +195,9 @@ def _counts(events: list[dict[str, Any]], seen: Seen) -> dict[str, Any]:
 
 
 def _spread(seconds: list[float]) -> dict[str, float]:
-    return {"median": round(statistics.median(seconds), 2), "max": round(max(seconds), 2)}
+    ordered = sorted(seconds)
+    at = {"median": 0.5, "p95": 0.95}
+    return {**{name: round(ordered[int(share * (len(ordered) - 1))], 2) for name, share in at.items()}, "max": round(ordered[-1], 2)}
 
 
 def agent_kills(kills: int, seed: int) -> dict[str, Any]:

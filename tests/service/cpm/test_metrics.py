@@ -20,6 +20,15 @@ def read(port: int, path: str) -> str:
         return str(answer.read().decode())
 
 
+def test_who_reads_slowly_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """A connection on which nothing is asked does not take the answer of the next one away."""
+    with Journal(f"sqlite:///{tmp_path / 'journal'}") as journal:
+        port = serve_metrics(("127.0.0.1", 0), Recorded(journal).conductor, dict)
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            silent.sendall(b"GET /heal")
+            assert json.loads(read(port, "/healthz"))["phase"] == "new"
+
+
 def test_monitoring_sees_where_the_federation_is(tmp_path: Path) -> None:
     """Phase, round, who is missing, what was refused; the numbers are those of now, whenever it is asked."""
     with Journal(f"sqlite:///{tmp_path / 'journal'}") as journal:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -57,7 +58,7 @@ def serve_metrics(address: tuple[str, int], conductor: Conductor, refused: Calla
         return [json.dumps(health(conductor)).encode()]
 
     try:
-        server = make_server(*address, application, handler_class=_Quiet)
+        server = make_server(*address, application, server_class=_Threaded, handler_class=_Quiet)
     except OSError as error:
         raise ConfigurationError(
             f"{address[0]}:{address[1]}: cannot be listened at ({error.strerror}); choose another --metrics"
@@ -71,6 +72,14 @@ def health(conductor: Conductor) -> dict[str, Any]:
     return {"phase": conductor.coordinator.phase.value, "round": conductor.coordinator.round, "missing": conductor.missing}
 
 
+class _Threaded(ThreadingMixIn, WSGIServer):
+    """A thread for each call, so that who reads slowly keeps nobody waiting."""
+
+    daemon_threads = True
+
+
 class _Quiet(WSGIRequestHandler):
+    timeout = 10.0
+
     def log_message(self, format: str, *arguments: object) -> None:
         """A scrape every few seconds is no news."""

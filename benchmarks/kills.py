@@ -61,11 +61,12 @@ class Supervised:
             return subprocess.Popen(self._command, stdout=out, stderr=out)
 
     def entries(self) -> int:
+        """Reports in the journal: what the coordinator decides by itself does not count."""
         if not self._journal.exists():
             return 0
         with sqlite3.connect(f"file:{self._journal}?mode=ro", uri=True, timeout=10) as reader:
             try:
-                return int(reader.execute("select count(*) from entries").fetchone()[0])
+                return int(reader.execute("select count(*) from entries where kind = 'report'").fetchone()[0])
             except sqlite3.OperationalError:
                 return 0  # it is being made
 

@@ -60,7 +60,8 @@ def rounds(events: Events) -> int:
 
 
 def profiles(agent: str, events: Events) -> int:
-    return sum(event["kind"] == "profile" and event["agent"] == agent for event in events)
+    """Of ``agent``, or of all."""
+    return sum(event["kind"] == "profile" and agent in ("", event["agent"]) for event in events)
 
 
 def measure(seed: int, loss: float, mbit: float | None) -> dict[str, Any]:
@@ -81,9 +82,9 @@ def measure(seed: int, loss: float, mbit: float | None) -> dict[str, Any]:
             agent_back = until(folder, lambda events: profiles("agent-3", events) > seen)
             network.cut(CPM)
             time.sleep(CUT_S)
-            before = rounds(list(read_events(folder)))
+            heard = profiles("", list(read_events(folder)))
             network.mend(CPM)
-            coordinator_back = until(folder, lambda events: rounds(events) > before)
+            coordinator_back = until(folder, lambda events: profiles("", events) > heard)
             federation.stop()
         events = list(read_events(folder))
     counted = {kind: [event["match_id"] for event in events if event["kind"] == kind] for kind in ("outcome", "reward")}

@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from bad_network import BadNetwork, available
 from local_federation import WORKPLACE, small
 
-from bad_network import BadNetwork, available
 from knexa.events import EVENTS_FILE, read_events
 from knexa.record import read_run
 from knexa.service.identity import CPM
@@ -40,6 +40,10 @@ def rounds(events: list[dict[str, object]]) -> int:
     return sum(event["kind"] == "update" for event in events)
 
 
+def profiles(events: list[dict[str, object]]) -> int:
+    return sum(event["kind"] == "profile" for event in events)
+
+
 def profiles_of(agent: str, events: list[dict[str, object]]) -> int:
     return sum(event["kind"] == "profile" and event["agent"] == agent for event in events)
 
@@ -64,9 +68,9 @@ def test_loss_slow_links_and_partitions(tmp_path: Path) -> None:
         wait_for(folder, lambda events: profiles_of("agent-3", events) > seen, 30)
         network.cut(CPM)
         time.sleep(10)
-        before = rounds(list(read_events(folder)))
+        before = profiles(list(read_events(folder)))
         network.mend(CPM)
-        wait_for(folder, lambda events: rounds(events) > before, 30)
+        wait_for(folder, lambda events: profiles(events) > before, 30)
         federation.stop()
     events = list(read_events(folder))
     outcomes = [event["match_id"] for event in events if event["kind"] == "outcome"]

@@ -117,28 +117,30 @@ def test_who_is_gone_is_not_waited_for(tmp_path: Path, signal_number: signal.Sig
     assert any(fault["agent"] == "agent-4" and "gone" in fault["what"] for fault in run.faults)
 
 
-def test_a_policy_vetoes_and_nobody_waits_for_what_it_vetoed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("hidden", "closed"), [(0, "agent-2"), (1, "agent-6")])
+def test_a_policy_vetoes_and_nobody_waits_for_what_it_vetoed(tmp_path: Path, hidden: int, closed: str) -> None:
     """One agent teaches nobody and another learns from nobody, whatever the coordinator says: those matches end as refused, by a word
 
-    and not by a deadline, all others go on, and the two do the other half of what they are asked.
+    and not by a deadline, all others go on, and the two do the other half of what they are asked. So it is with an agent that only
+    dials out, too.
     """
     config = small("matching.matchmaker=random", "transport.deadline_s=600", rounds=8)
     mute, deaf = tmp_path / "mute.toml", tmp_path / "deaf.toml"
     mute.write_text("teaches = []")
     deaf.write_text("learns_from = []")
-    options = {"agent-2": ["--policy", str(mute)], "agent-5": ["--policy", str(deaf)]}
+    options = {closed: ["--policy", str(mute)], "agent-5": ["--policy", str(deaf)]}
     began = time.monotonic()
-    with LocalFederation(config, tmp_path / "up", WORKPLACE, options) as federation:
+    with LocalFederation(config, tmp_path / "up", WORKPLACE, options, hidden) as federation:
         federation.start()
         federation.watch(lambda name: pytest.fail(f"{name} died"))
     assert time.monotonic() - began < 200
     events = list(read_events(tmp_path / "up"))
     matches = {match["match_id"]: match for event in events if event["kind"] == "match" for match in event["matches"]}
-    vetoed = {name for name, match in matches.items() if match["teacher"] == "agent-2" or match["student"] == "agent-5"}
+    vetoed = {name for name, match in matches.items() if match["teacher"] == closed or match["student"] == "agent-5"}
     done = {event["match_id"] for event in events if event["kind"] == "outcome"}
     assert len(vetoed) > 2
     assert done == matches.keys() - vetoed
-    assert {"agent-2"} <= {matches[one]["student"] for one in done}
+    assert closed in {matches[one]["student"] for one in done}
     assert {"agent-5"} <= {matches[one]["teacher"] for one in done}
 
 

@@ -214,7 +214,8 @@ def _agreement(patient: Patient) -> str:
     ]
     if different:
         raise PeerError(f"the coordinator at {patient.cpm} differs: {'; '.join(different)}")
-    return f"same version, settings and problems as the coordinator; clocks {abs(away_s):.1f} s apart"
+    problems = "and problems as the coordinator" if hello.transfer_set else "as the coordinator, whom nobody has joined yet"
+    return f"same version, settings {problems}; clocks {abs(away_s):.1f} s apart"
 
 
 def _held(patient: Patient) -> str:

@@ -29,7 +29,7 @@ def test_without_a_file_everything_is_allowed() -> None:
     """Terms of federation.toml still hold; a policy only takes away."""
     policy = load_policy(None)
     assert all(vetoed(policy, *pair, protocol=protocol) == "" for pair in ("ab", "ba", "ac") for protocol in ("text", "logits", "adapter"))
-    assert len(policy.sendable(package(50)).texts) == 50
+    assert len(policy.sendable(package(50), (), NOON).texts) == 50
 
 
 def test_names_are_of_agents_or_of_their_organisations() -> None:
@@ -67,16 +67,27 @@ def test_hours_are_local_and_may_go_over_midnight(hours: str, allowed: bool) -> 
 def test_a_package_is_cut_to_what_may_be_sent_and_refused_where_it_cannot_be() -> None:
     """Whole answers are left out; one that was taken too large is an error."""
     policy = Policy(kilobytes=1)
-    sent = policy.sendable(package(50))
+    sent = policy.sendable(package(50), (), NOON)
     assert 0 < len(sent.texts) < 50
     assert len(sent.to_bytes()) <= 1024
-    with pytest.raises(PeerError, match="policy allows 1"):
-        policy.check_size(package(50))
+    with pytest.raises(PeerError, match=r"policy allows 1\.0 now"):
+        policy.check_size(package(50), (), NOON)
+
+
+def test_a_days_quota_bounds_the_last_package_of_the_day_too(tmp_path: Path) -> None:
+    """What is left of the day is all that a package may have; nothing left is no package."""
+    policy, before = Policy(kilobytes_a_day=3), Exchanged(NOON - 60, False, 2048)
+    assert len(policy.sendable(package(50), (before,), NOON).to_bytes()) <= 1024
+    with pytest.raises(PeerError):
+        policy.check_size(package(50), (before,), NOON)
+    with pytest.raises(PeerError):
+        policy.sendable(package(50), (before, before), NOON)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        ('hours = "20:00-20:00"', "which is never"),
         ('hours = "8-18"', r"hours: found '8-18'"),
         ("lessons_a_day = -1", "lessons_a_day: found -1; allowed: a whole number of at least 0"),
         ("teach = []", "teach"),
@@ -99,3 +110,5 @@ def test_a_missing_file_and_an_unknown_name_are_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="teaches: found 'clinik'"):
         check_names(Policy(teaches=("clinik",)), MEMBERS)
     check_names(Policy(teaches=("clinic", "c"), learns_from=()), MEMBERS)
+    with pytest.raises(ConfigurationError, match="name the agents one by one"):
+        check_names(Policy(teaches=("clinic",)), {**MEMBERS, "clinic": Identity("bank", "clinic")})

@@ -141,6 +141,30 @@ def test_reports_that_come_together_are_taken_as_one_by_one(tmp_path: Path) -> N
         assert list(second.entries()) == list(first.entries())
 
 
+def test_what_a_failed_sync_has_lost_is_acknowledged_to_nobody(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither then nor when it is sent again, although memory knows of it; a restart takes it."""
+    one = started(journal)
+    due = one.reports()
+    write = journal._write
+
+    def failing(*statements: object, keep: bool = False) -> None:
+        if keep:
+            raise JournalError("no room")
+        write(*statements, keep=keep)
+
+    monkeypatch.setattr(journal, "_write", failing)
+    with pytest.raises(JournalError, match="no room"):
+        one.conductor.report_all(due, 5.0)
+    monkeypatch.undo()
+    for again in (lambda: one.conductor.report_all(due, 6.0), lambda: one.conductor.report(*due[0], 6.0)):
+        with pytest.raises(JournalError, match="start the coordinator again"):
+            again()
+    journal._connection.rollback()
+    assert not any(entry.kind == "report" for entry in journal.entries())
+    restarted = Recorded(journal)
+    assert restarted.conductor.report_all(due, 7.0) == [None] * len(due)
+
+
 def refusal(one: Recorded, agent: str, report: pb.ReportRequest) -> str:
     try:
         one.conductor.report(agent, report, 5.0)

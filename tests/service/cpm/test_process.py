@@ -42,6 +42,25 @@ def waiting(journal: Journal) -> Recorded:
     return one
 
 
+def test_a_coordinator_that_hears_nobody_does_not_play_alone(process: _Process, waiting: Recorded) -> None:
+    """With everybody out of reach, as when its own line is cut, a phase waits for its longest deadline; it goes on when one is back."""
+    leases = Leases(LEASE_S)
+    for now in (35.0, 102.0, 300.0):
+        assert phase_at(process, waiting, leases, now) is Phase.PROFILES
+    leases.renew("a", 310.0)
+    assert phase_at(process, waiting, leases, 311.0) is Phase.EXCHANGES
+
+
+def test_at_the_end_who_is_missing_gets_a_whole_lease(process: _Process, waiting: Recorded) -> None:
+    """A restart, or everybody out of reach at the last moment, is no reason to name them lost at once."""
+    leases = Leases(LEASE_S)
+    assert not process._is_over(waiting.conductor, leases, 1000.0, 990.0)
+    assert process._is_over(waiting.conductor, leases, 1020.0, 990.0)
+    leases.renew("a", 1015.0)
+    assert not process._is_over(waiting.conductor, leases, 1020.0, 990.0)
+    assert process._is_over(waiting.conductor, leases, 990.0 + HARD_S, 990.0)
+
+
 def phase_at(process: _Process, waiting: Recorded, leases: Leases, now: float) -> Phase:
     process._pass_time(waiting.conductor, leases, now)
     return waiting.conductor.coordinator.phase
@@ -70,6 +89,7 @@ def test_a_deadline_holds_for_who_only_says_that_it_is_there(process: _Process, 
 def test_nobody_waits_for_who_is_gone(process: _Process, waiting: Recorded) -> None:
     """As soon as its lease is over, or at once after its goodbye."""
     leases = Leases(LEASE_S)
+    leases.renew("a", 30.0)
     leases.renew("d", 5.0)
     assert phase_at(process, waiting, leases, 34.9) is Phase.PROFILES
     leases.renew("d", 36.0)
@@ -80,6 +100,7 @@ def test_nobody_waits_for_who_is_gone(process: _Process, waiting: Recorded) -> N
 def test_a_teacher_that_writes_is_waited_for_by_its_student(process: _Process, waiting: Recorded) -> None:
     """A student that waits for its package computes nothing; its teacher's work keeps the exchange open."""
     leases = Leases(LEASE_S)
+    leases.renew("a", 39.0)
     assert phase_at(process, waiting, leases, 40.0) is Phase.EXCHANGES
     told = [said.message for name in NAMES for said in waiting.conductor.holding(name, 0)]
     match = next(message.match for message in told if isinstance(message, Matched))

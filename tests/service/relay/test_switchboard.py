@@ -107,3 +107,47 @@ def test_one_listener_is_not_waited_for_by_all(monkeypatch: pytest.MonkeyPatch) 
             await board.call(ONE, b"", pb.PEER_METHOD_UNSPECIFIED, b"x")
 
     run(use())
+
+
+def test_what_was_given_up_takes_no_room() -> None:
+    """Callers that go away before a listener that does not read has heard them leave nothing behind, however many they are."""
+
+    async def use() -> None:
+        board = Switchboard()
+        line = board.listen(ONE)
+        first = asyncio.create_task(anext(aiter(line)))
+        await asyncio.sleep(0)
+        kept = asyncio.create_task(board.call(ONE, b"", GREET, b"kept"))
+        told = await first
+        for _ in range(200):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(board.call(ONE, b"", GREET, bytes(1000)), 0.001)
+        assert board.held == len(b"kept")
+        last = asyncio.create_task(board.call(ONE, b"", GREET, b"last"))
+        assert (await anext(line)).body == b"last", "those that were given up are passed over"
+        board.answer(ONE, pb.RelayedAnswer(number=told.number))
+        await kept
+        last.cancel()
+        await asyncio.gather(last, return_exceptions=True)
+        assert board.held == 0
+        await line.aclose()
+
+    run(use())
+
+
+def test_a_call_is_no_larger_than_an_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call and all that wait are bounded in bytes."""
+
+    async def use() -> None:
+        board = Switchboard()
+        listener = asyncio.create_task(echo(board, ONE, 1))
+        await asyncio.sleep(0)
+        with pytest.raises(PeerError, match="is no exchange"):
+            await board.call(ONE, b"", GREET, bytes(module.MOST_CALL_BYTES + 1))
+        monkeypatch.setattr(module, "MOST_HELD_BYTES", 10)
+        with pytest.raises(NotReadyError):
+            await board.call(ONE, b"", GREET, bytes(11))
+        await board.call(ONE, b"", GREET, bytes(10))
+        await listener
+
+    run(use())

@@ -205,8 +205,10 @@ def test_the_same_line_is_said_once_in_ten_minutes() -> None:
     seldom("refused")
     assert said == ["refused", "another", "refused"]
     for number in range(10_000):
-        seldom(f"made-up name {number}")
-    assert len(said) < 300
+        seldom(f"made-up name {number}", "knexa://south/noisy")
+    assert len(said) < 30
+    seldom("refused", "knexa://south/quiet")
+    assert said[-1] == "refused"
 
 
 def test_tls_is_set_up_anew_for_what_is_new_only(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

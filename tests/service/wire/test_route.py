@@ -47,11 +47,23 @@ def test_a_route_travels_with_its_match_and_what_is_none_is_refused() -> None:
     for way in (Route(Way.DIRECT, "a.example:1"), Route(Way.REVERSE), Route(Way.RELAY, "r.example:2", "bank"), Route(Way.NONE)):
         sent = codec.directive(matched, b"ticket", way)
         assert codec.from_route(sent.matched) == way
-    for field, value in (("path", 0), ("path", 9), ("address", "file:///etc/passwd"), ("relay", "no such\nname")):
+    for field, value in (
+        ("path", 0),
+        ("path", 9),
+        ("address", "file:///etc/passwd"),
+        ("relay", "no such\nname"),
+        ("relay", ""),
+        ("relay", "A.B"),
+    ):
         sent = codec.directive(matched, b"ticket", Route(Way.RELAY, "r.example:2", "bank"))
         setattr(sent.matched, field, value)
         with pytest.raises(PeerError, match="route that is none"):
             codec.from_route(sent.matched)
+
+
+def test_an_address_is_no_place_to_put_a_file() -> None:
+    assert not Reach("a" * 400 + ".example:1").valid
+    assert not Reach("", "bank@" + "a" * 400 + ".example:1").valid
 
 
 @pytest.mark.parametrize("text", ["relay.example:7450", "@relay.example:7450", "bank@", "bank@relay.example", "Bank!@relay.example:1"])

@@ -33,15 +33,15 @@ class Consent:
             case KnowledgeRequested(request) if request.match_id in self._refused:
                 raise PeerError(f"this agent does not do the match {request.match_id}")
             case KnowledgeSent(package):
-                self._policy.check_size(package)
+                self._policy.check_size(package, self._memory.exchanged, now)
 
     def refuse(self, match_id: str, why: str) -> None:
         """Stay with it: whoever speaks of the match again hears the same."""
         self._refused[match_id] = why
 
-    def sendable(self, package: KnowledgePackage) -> KnowledgePackage:
+    def sendable(self, package: KnowledgePackage, now: float) -> KnowledgePackage:
         """What of ``package`` may be sent; PeerError if that is nothing."""
-        return self._policy.sendable(package)
+        return self._policy.sendable(package, self._memory.exchanged, now)
 
     def enter(self, package: KnowledgePackage, now: float, *, taught: bool) -> None:
         """Into the book."""

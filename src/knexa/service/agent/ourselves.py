@@ -23,9 +23,9 @@ class CoordinatorKey:
 
     def take(self, certificate: bytes) -> None:
         """Raises PeerError, with nothing changed, for a certificate that is not the coordinator's, or not good now."""
+        if self._trust.verify(certificate, utc_now(), "server") != self._expected:
+            raise PeerError(f"the coordinator shows a certificate that is not that of {self._expected}")
         if certificate != self._shown:
-            if self._trust.verify(certificate, utc_now(), "server") != self._expected:
-                raise PeerError(f"the coordinator shows a certificate that is not that of {self._expected}")
             self._shown, self.now = certificate, VerifyingKey.from_certificate_pem(certificate)
 
 

@@ -23,6 +23,8 @@ from knexa.matching.match import Match
 from knexa.service.identity import Identity
 
 DAY_S = 24 * 3600.0
+#: Bytes that no package has.
+_UNBOUNDED = 2**40
 _HOURS = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
@@ -69,19 +71,24 @@ class Policy(Section):
             return f"it is not between {self.hours.replace('-', ' and ')} (hours)"
         return ""
 
-    def sendable(self, package: KnowledgePackage) -> KnowledgePackage:
+    def sendable(self, package: KnowledgePackage, book: Sequence[Exchanged], now: float) -> KnowledgePackage:
         """What of ``package`` may be sent. PeerError if that is nothing: tensors are not cut."""
-        if self.kilobytes is None:
-            return package
-        smaller = package.within(int(1024 * self.kilobytes))
-        self.check_size(smaller)
+        smaller = package.within(min(self.room(book, now), _UNBOUNDED))
+        self.check_size(smaller, book, now)
         return smaller
 
-    def check_size(self, package: KnowledgePackage) -> None:
+    def check_size(self, package: KnowledgePackage, book: Sequence[Exchanged], now: float) -> None:
         """Raises PeerError for a package that is larger than allowed."""
-        size = len(package.to_bytes())
-        if self.kilobytes is not None and size > 1024 * self.kilobytes:
-            raise PeerError(f"the package of {package.match_id} has {size / 1024:.1f} kB; this agent's policy allows {self.kilobytes:g}")
+        size, room = len(package.to_bytes()), self.room(book, now)
+        if size > room:
+            raise PeerError(f"the package of {package.match_id} has {size / 1024:.1f} kB; this agent's policy allows {room / 1024:.1f} now")
+
+    def room(self, book: Sequence[Exchanged], now: float) -> int:
+        """Bytes that a package may have: of what one may have, and of what is left of the day's."""
+        today = sum(one.bytes for one in book if now - one.time < DAY_S)
+        one = _UNBOUNDED if self.kilobytes is None else int(1024 * self.kilobytes)
+        left = _UNBOUNDED if self.kilobytes_a_day is None else int(1024 * self.kilobytes_a_day) - today
+        return max(min(one, left), 0)
 
 
 def load_policy(path: Path | None) -> Policy:
@@ -90,20 +97,27 @@ def load_policy(path: Path | None) -> Policy:
         return Policy()
     layer = file_layer(path, "pass a policy.toml, docs/agents-guide.md has one")
     try:
-        return Policy.model_validate(layer.data)
+        policy = Policy.model_validate(layer.data)
     except ValidationError as error:
         raise explain(Policy, [layer], error) from error
+    if policy.hours is not None and len(set(policy.hours.split("-"))) == 1:
+        raise ConfigurationError(f"{layer.name(('hours',))}: found {policy.hours!r}, which is never; leave it out for always")
+    return policy
 
 
 def check_names(policy: Policy, members: Mapping[str, Identity]) -> None:
-    """Raises ConfigurationError for a name that is nobody's: a policy with a slip would refuse everybody, or the wrong ones."""
-    known = {*members, *(identity.organisation for identity in members.values())}
+    """Raises ConfigurationError for a name that is nobody's, or two parties': a slip would refuse everybody, or let the wrong ones in."""
+    organisations = {identity.organisation for identity in members.values()}
+    known = {*members, *organisations}
+    double = {name for name, identity in members.items() if name in organisations and identity.organisation != name}
     for key, names in (("teaches", policy.teaches), ("learns_from", policy.learns_from)):
         for name in names or ():
             if name not in known:
                 raise ConfigurationError(
                     f"policy, {key}: found {name!r}; allowed: agents and organisations of federation.toml: {', '.join(sorted(known))}"
                 )
+            if name in double:
+                raise ConfigurationError(f"policy, {key}: {name!r} is an organisation, and an agent of another; name the agents one by one")
 
 
 def _within(hours: str, now: float) -> bool:

@@ -134,11 +134,13 @@ class _Process:
 
         What is in hand begins again from what is on disk, and the thread in which the model works cannot be told to stop.
         """
-        if self._cpm is not None:
-            await self._cpm.leave()
-        self._note("stopped; the same command goes on where this ended")
-        self._bench.close()
-        os._exit(0)
+        try:
+            if self._cpm is not None:
+                await self._cpm.leave()
+            self._note("stopped; the same command goes on where this ended")
+            self._bench.close()
+        finally:
+            os._exit(0)
 
     async def _beginning(self) -> Memory:
         learner = await self._bench.start()

@@ -111,8 +111,11 @@ class Shell:
         self._beside.run(self._be_heard_of())
         self._resume()
         while not self.over:
+            heard = await self._inputs.get()
+            if isinstance(heard, Broke):
+                raise heard.error  # whatever it is: a part of the agent is gone
             try:
-                taken = self._decide(await self._inputs.get())
+                taken = self._decide(heard)
             except PeerError as error:
                 self._note(f"refused: {error}")
                 continue
@@ -136,7 +139,7 @@ class Shell:
             self._finishing = True
             self._beside.run(self._work(None))
 
-    def _decide(self, heard: Input) -> list[Action]:
+    def _decide(self, heard: Heard | Done | Woke | Unreachable) -> list[Action]:
         now = time.time()
         match heard:
             case Heard(sender, message):
@@ -147,8 +150,6 @@ class Shell:
                 return actions
             case Unreachable(match_id):
                 return self._keep(self._machine.on_unreachable(match_id, now))
-            case Broke(error):
-                raise error
             case Done(scores, result, learner):
                 if isinstance(result, Outcome) and not result.accepted:
                     before, after = result.loss_before, result.loss_after
@@ -181,6 +182,7 @@ class Shell:
                     self._store.save(self._memory)
                 else:
                     self._port.refuse(match_.match_id, PeerError("this agent does not do this match"))  # why is nobody else's business
+                    self._exchanges.visit_student(match_)  # a student that waits for a line hears of it on that
             case KnowledgeRequested(request):
                 self._port.refuse(request.match_id, error)
             case KnowledgeSent(package):
@@ -194,8 +196,6 @@ class Shell:
                     self._memory.work = action
                     if isinstance(action, Study):
                         self._consent.enter(action.package, time.time(), taught=False)
-                case SendPeer(_, KnowledgeSent(package)):
-                    self._consent.enter(package, time.time(), taught=True)
                 case Send(_, ProfileReported(profile)):
                     self._report(f"profile-{profile.round}", ProfileReported(profile))
                 case Send(_, OutcomeReported(outcome)):
@@ -224,7 +224,10 @@ class Shell:
 
     def _answer(self, package: KnowledgePackage) -> None:
         try:
-            self._port.answer(self._consent.sendable(package))
+            sent = self._consent.sendable(package, time.time())
+            self._consent.enter(sent, time.time(), taught=True)
+            self._store.save(self._memory)  # before anybody has it
+            self._port.answer(sent)
         except PeerError as error:
             self._note(f"not sent: {error}")
             self._port.refuse(package.match_id, error)
@@ -232,6 +235,14 @@ class Shell:
     # --- what goes on beside it
 
     async def _listen(self) -> None:
+        while True:
+            try:
+                await self._hear_directives()
+            except PeerError as error:
+                self._note(f"the coordinator says nothing for now: {error}")
+                await asyncio.sleep(EVERY_S)
+
+    async def _hear_directives(self) -> None:
         async for told in self._cpm.directives():
             try:
                 message = codec.from_directive(told)
@@ -274,9 +285,8 @@ class Shell:
 
     async def _be_heard_of(self) -> None:
         while True:
-            shown = await self._cpm.alive(self._bench.worked_ms)
             try:
-                self._we.cpm.take(shown)
+                self._we.cpm.take(await self._cpm.alive(self._bench.worked_ms))
             except PeerError as error:
                 self._note(f"the coordinator's key stays as it was: {error}")
             await asyncio.sleep(self._bench.lease_s / RENEWALS)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from knexa.config import FederationConfig
+from knexa.errors import RunFolderError
 from knexa.events import TIMINGS_FILE, EventLog
 from knexa.participant.contract import Workplace
 from knexa.protocol.peer import Train, Work
@@ -58,6 +59,12 @@ class Workbench:
 
     def _save(self, learner: bytes) -> None:
         """The adapter so far; a kill meanwhile leaves the one before, or that under the name ``adapter.before``."""
+        try:
+            self._replace_adapter(learner)
+        except OSError as error:
+            raise RunFolderError(f"{self._folder}: the adapter cannot be written ({error.strerror}); make room and start again") from error
+
+    def _replace_adapter(self, learner: bytes) -> None:
         adapter, new, before = (self._folder / name for name in ("adapter", "adapter.new", "adapter.before"))
         for left in (new, before):
             shutil.rmtree(left, ignore_errors=True)

@@ -78,12 +78,14 @@ class Conductor:
 
     def report(self, agent: str, request: pb.ReportRequest, now: float) -> None:
         """Returns when the report is on disk. One that was taken before is no news. Raises PeerError for what breaks the protocol."""
+        self._require_whole()
         report_id, _ = codec.from_report(agent, request)
         if (agent, report_id) not in self._known:
             self._take(Entry(now, "report", agent, report_id, request.SerializeToString()))
 
     def report_all(self, reports: Sequence[tuple[str, pb.ReportRequest]], now: float) -> list[PeerError | None]:
         """As :meth:`report`, one after the other, with one sync for all: for each of them None, or why it was refused."""
+        self._require_whole()
         refusals: list[PeerError | None] = []
         try:
             with self._journal.together():
@@ -149,9 +151,13 @@ class Conductor:
 
     # --- the three steps
 
-    def _take(self, entry: Entry) -> None:
+    def _require_whole(self) -> None:
+        """Not even what is known already may be acknowledged: it may be known to memory alone."""
         if self.broken is not None:
             raise JournalError("memory and journal differ since an error; start the coordinator again") from self.broken
+
+    def _take(self, entry: Entry) -> None:
+        self._require_whole()
         actions = self._decide(entry)
         try:
             self._journal.append(entry)
@@ -208,6 +214,8 @@ class Conductor:
         if not self.started or self.seats[entry.sender].member is None:
             raise PeerError(f"agent {entry.sender!r} reports before it has joined, or before the federation has started")
         if isinstance(what, Mapping):
+            if self.closed:
+                raise PeerError(f"agent {entry.sender!r} reports scores after the federation was closed without it")
             self._require_due(entry.sender, what)
             return [Record("evaluation", {**what, "agent": entry.sender})]
         return self.coordinator.on_message(entry.sender, what, entry.time)

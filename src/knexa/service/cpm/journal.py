@@ -7,7 +7,9 @@ machines are functions of messages and times), so replaying the journal restores
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from typing import Any, Literal, Self
 
 from sqlalchemy import (
     Column,
+    Connection,
     Float,
     Integer,
     LargeBinary,
@@ -29,12 +32,15 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from knexa.errors import ConfigurationError, KnexaError
+from knexa.errors import ConfigurationError, KnexaError, RunFolderError
 
 SCHEMA = 1
+#: Names the advisory lock of a PostgreSQL database: the letters "knexa".
+_LOCK = 0x6B6E657861
 
 _METADATA = MetaData()
 _FEDERATION = Table(
@@ -111,6 +117,8 @@ class Journal:
             _METADATA.create_all(self._engine)
             self._connection = self._engine.connect()
             self._gathering = False
+            self._lock: int | None = None
+            self._holder: Connection | None = None
         except SQLAlchemyError as error:
             raise JournalError(
                 f"journal {self.url}: cannot be opened ({_reason(error)}); check the path and the space on the disk"
@@ -121,6 +129,19 @@ class Journal:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def hold(self) -> None:
+        """Keep it from every other coordinator, wherever that runs, until this is closed. RunFolderError if another one has it."""
+        if self._engine.dialect.name == "sqlite":
+            self._lock = os.open(str(self._engine.url.database), os.O_RDONLY)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunFolderError(f"journal {self.url}: another coordinator goes on with it; stop that first") from error
+        else:
+            self._holder = self._engine.connect()
+            if not self._holder.execute(text(f"select pg_try_advisory_lock({_LOCK})")).scalar_one():
+                raise RunFolderError(f"journal {self.url}: another coordinator goes on with it; stop that first")
 
     def federation(self) -> tuple[str, str] | None:
         """Id and settings (their SHA-256) of the federation whose journal this is; None if it is new. JournalError for another schema."""
@@ -184,6 +205,10 @@ class Journal:
         return Snapshot(row.number, json.loads(row.body))
 
     def close(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+        if self._holder is not None:
+            self._holder.close()
         self._connection.close()
         self._engine.dispose()
 

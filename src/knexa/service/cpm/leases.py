@@ -29,6 +29,10 @@ class Leases:
         self._heard.pop(agent, None)
         self._worked.pop(agent, None)
 
+    def excuse(self, now: float) -> None:
+        """Everybody who was ever heard of counts as there again: it was this process that did not listen."""
+        self._heard = dict.fromkeys(self._heard, now)
+
     def all_gone(self, agents: Iterable[str], now: float) -> bool:
         """Whether each of ``agents`` has no lease: it is over, or there never was one. True of no agents."""
         return all(now - self._heard.get(agent, -math.inf) >= self.seconds for agent in agents)

@@ -9,7 +9,7 @@ import resource
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +42,8 @@ LINGER_S = 5.0
 MOST_NAMED = 12
 #: Seconds that agents get after a restart to be there again.
 RECONNECT_S = 10.0
+#: Two looks at the clock this far apart, where a second is meant to be, mean that agents may have been heard of and not listened to.
+BLIND_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
     """Run until the federation is over (True) or the process is told to end (False). ``note`` gets lines for the operator."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     with _alone(plan.folder), Journal(plan.journal or f"sqlite:///{plan.folder / JOURNAL_FILE}") as journal:
+        journal.hold()
         known = journal.federation()
         if known is None:
             (plan.folder / CONFIG_FILE).write_text(to_toml(plan.config), encoding="utf-8")
@@ -118,7 +121,7 @@ class _Process:
             conductor = self._conductor(record, snapshot, announce)
             seconds = plan.config.transport.deadline_s
             terms = TicketTerms(self._federation_id, plan.config.distillation.prompts, seconds)
-            leases = self._leases(conductor)
+            leases = self._leases(conductor, time.time())
             service = CpmService(conductor, members, credentials, terms, leases, time.time, self._changed.set)
             server = Server(credentials, utc_now, self._note)
             service.add_to(server)
@@ -155,45 +158,58 @@ class _Process:
             snapshot=snapshot,
         )
 
-    def _leases(self, conductor: Conductor) -> Leases:
+    def _leases(self, conductor: Conductor, now: float) -> Leases:
         """Whoever had joined before a restart is taken to be there still."""
         leases = Leases(self._plan.config.transport.lease_s)
         for agent, seat in conductor.seats.items():
             if seat.member is not None:
-                leases.renew(agent, self._began)
+                leases.renew(agent, now)
         return leases
 
     async def _conduct(self, conductor: Conductor, leases: Leases) -> None:
         """Start when all are there, let time pass, end when all have reported or nobody else will."""
-        over_at: float | None = None
+        over_since: float | None = None
+        looked = time.time()
         # Whoever was cut off by a restart gets time to come back before a deadline that passed meanwhile counts against it.
-        reconnected_at = self._began + RECONNECT_S if conductor.started else 0.0
+        reconnected_at = looked + RECONNECT_S if conductor.started else 0.0
         while not conductor.closed and not self._told_to_end:
             self._changed.clear()
             now = time.time()
+            if abs(now - looked) > max(leases.seconds / 2, BLIND_S):
+                leases.excuse(now)  # this process, or its clock, stood still or jumped: what agents said meanwhile is still to be read
+            looked = now
             if not conductor.started:
                 self._start(conductor, now)
             if conductor.broken is not None:
                 raise conductor.broken
             if now >= reconnected_at or conductor.coordinator.phase is Phase.BETWEEN:
                 self._pass_time(conductor, leases, now)
-            finished = conductor.coordinator.phase is Phase.FINISHED
-            if finished and over_at is None:
-                over_at = now + self._plan.config.transport.deadline_s
-            if finished and over_at is not None and (leases.all_gone(conductor.unfinished, now) or now >= over_at):
-                conductor.close(now)
-                self._keep_timings()
-                return
-            await self._wait(min(at for at in (conductor.wake_at, over_at, now + 1.0) if at is not None and at > now) - now)
+            if conductor.coordinator.phase is Phase.FINISHED:
+                over_since = over_since or now
+                if self._is_over(conductor, leases, now, max(over_since, reconnected_at)):
+                    conductor.close(now)
+                    self._keep_timings()
+                    return
+            await self._wait(min(at for at in (conductor.wake_at, now + 1.0) if at is not None and at > now) - now)
+
+    def _is_over(self, conductor: Conductor, leases: Leases, now: float, since: float) -> bool:
+        """Everybody has reported, or whoever has not had a whole lease to come back, or the longest wait."""
+        missing = conductor.unfinished
+        gone = leases.all_gone(missing, now) and now >= since + leases.seconds
+        return not missing or gone or now >= since + self._plan.config.transport.deadline_s
 
     def _pass_time(self, conductor: Conductor, leases: Leases, now: float) -> None:
-        """Deadlines move while somebody on whom it depends gets on, up to the longest; nobody is waited for who is gone."""
+        """Deadlines move while somebody on whom it depends gets on, up to the longest; nobody is waited for who is gone.
+
+        While nobody at all is there it is likelier that this end is cut off: then only the longest deadline counts.
+        """
         coordinator = conductor.coordinator
-        awaited = coordinator.awaited
-        if awaited and leases.all_gone(awaited, now):
-            self._note(f"round {coordinator.round} goes on without {', '.join(awaited)}: not heard of for {leases.seconds:g} s")
+        awaited, anybody = coordinator.awaited, not leases.all_gone(conductor.seats, now)
+        waiting = leases.working(coordinator.involved, now) or (awaited and not anybody)
+        if awaited and anybody and leases.all_gone(awaited, now):
+            self._note(f"round {coordinator.round} goes on without {_named(awaited)}, who cannot be heard")
             conductor.go_on(now)
-        elif now >= coordinator.waiting_since + self._plan.config.transport.deadline_s or not leases.working(coordinator.involved, now):
+        elif now >= coordinator.waiting_since + self._plan.config.transport.deadline_s or not waiting:
             conductor.tick(now)
 
     def _start(self, conductor: Conductor, now: float) -> None:
@@ -204,8 +220,7 @@ class _Process:
             conductor.start(now)
         elif missing != self._said_missing:
             self._said_missing = missing
-            named = ", ".join(missing[:MOST_NAMED]) + (f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else "")
-            self._note(f"waiting for {named}")
+            self._note(f"waiting for {_named(missing)}")
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -222,3 +237,8 @@ class _Process:
     def _end(self) -> None:
         self._told_to_end = True
         self._changed.set()
+
+
+def _named(agents: Sequence[str]) -> str:
+    more = f" and {len(agents) - MOST_NAMED} more" if len(agents) > MOST_NAMED else ""
+    return ", ".join(agents[:MOST_NAMED]) + more

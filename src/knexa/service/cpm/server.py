@@ -121,7 +121,7 @@ class CpmService:
     async def directives(self, request: bytes, caller: Identity, certificate: bytes) -> AsyncIterator[bytes]:
         """What holds, then what comes. Two streams of one agent would take each other's wake-ups, so each has an event of its own."""
         agent, told = self._agent(caller), 0
-        while not self._ending:
+        while not self._ending and self._conductor.broken is None:  # what is not on disk is not said either
             news = self._news[agent]
             for said in self._conductor.holding(agent, told):
                 told = said.number
@@ -139,6 +139,8 @@ class CpmService:
         refusals: Sequence[KnexaError | None] = [lost] * len(waiting)
         try:
             refusals = self._conductor.report_all([(one.agent, one.request) for one in waiting], self._clock())
+        except JournalError:
+            return  # the conductor is broken now, and the process that serves it ends by that
         finally:
             for one, refusal in zip(waiting, refusals, strict=True):
                 if one.taken.done():

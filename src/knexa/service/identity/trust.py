@@ -35,8 +35,8 @@ from knexa.service.identity.verification import (
 
 #: How often all files are looked at although the folder says that none of them was replaced.
 GLANCE_S = 2.0
-#: Certificates that are remembered as verified; so many fit into a few MiB.
-MOST_VERIFIED = 10_000
+#: Certificates that are remembered as verified, and the largest of them in bytes: 10 MiB in all.
+MOST_VERIFIED, LONGEST_VERIFIED = 4096, 2560
 
 _SETTLES_NS = 100_000_000
 
@@ -137,7 +137,9 @@ class TrustStore:
                 min(shown.not_valid_after_utc, root.not_valid_after_utc),
             )
             known = _Verified(identity, begins, ends)
-            if held is self._held and len(held.verified) < MOST_VERIFIED:
+            if held is self._held and len(certificate) <= LONGEST_VERIFIED:
+                if len(held.verified) >= MOST_VERIFIED:
+                    held.verified.clear()
                 held.verified[certificate, role] = known
         return known.identity
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 
 from knexa.errors import ConfigurationError, PeerError
@@ -9,7 +10,11 @@ from knexa.service.identity import Identity
 from knexa.service.relay.switchboard import Switchboard
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
+from knexa.service.wire.callers import Callers
 from knexa.service.wire.endpoints import RELAY_SERVICE, Server
+
+#: Calls of one agent for another at once, and a minute. Every call costs whom it is for an answer, out of its own share.
+CALLS_AT_ONCE, CALLS_A_MINUTE = 4, 40
 
 
 class RelayService:
@@ -17,6 +22,7 @@ class RelayService:
 
     def __init__(self, switchboard: Switchboard, admit: Callable[[Identity], None] = lambda who: None) -> None:
         self._switchboard, self._admit = switchboard, admit
+        self._pairs = Callers(CALLS_AT_ONCE, CALLS_A_MINUTE)
 
     def add_to(self, server: Server, *, calls: bool) -> None:
         """``calls``: whether others may call who listens here."""
@@ -38,6 +44,7 @@ class RelayService:
             to = Identity(asked.organisation, asked.agent)
         except ConfigurationError as error:
             raise PeerError(f"{caller} calls somebody whose name is none: {error}") from error
-        answer = await self._switchboard.call(to, certificate, asked.method, asked.body)
+        with self._pairs.calling((caller, to), time.monotonic()):
+            answer = await self._switchboard.call(to, certificate, asked.method, asked.body)
         answer.number = 0  # a matter between the relay and who listens
         return answer.SerializeToString()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-from knexa.service.identity import Identity
 
 #: Calls of one caller at once, and within a minute. An agent makes about twenty a minute, and a few hundred after a long absence.
 AT_ONCE = 16
@@ -24,29 +22,30 @@ class BusyError(Exception):
 
 @dataclass(slots=True)
 class _Caller:
+    tokens: float
     running: int = 0
-    tokens: float = A_MINUTE
     at: float = 0.0
 
 
 class Callers:
-    """Counts calls by identity: a bucket of :data:`A_MINUTE` calls that fills again within a minute, and those that are running."""
+    """Counts calls by who makes them: a bucket of so many ``a_minute`` that fills again, and those that are running ``at_once``."""
 
-    def __init__(self) -> None:
-        self._known: dict[Identity, _Caller] = {}
+    def __init__(self, at_once: int = AT_ONCE, a_minute: int = A_MINUTE) -> None:
+        self._at_once, self._a_minute = at_once, a_minute
+        self._known: dict[Hashable, _Caller] = {}
 
     @contextmanager
-    def calling(self, who: Identity, now: float) -> Iterator[None]:
+    def calling(self, who: Hashable, now: float) -> Iterator[None]:
         """For as long as a call takes. ``now``: seconds of a clock that does not go back. Raises BusyError."""
         if len(self._known) >= MOST_KNOWN:
             self._forget(now)
-        caller = self._known.setdefault(who, _Caller(at=now))
-        caller.tokens = min(caller.tokens + (now - caller.at) * A_MINUTE / _MINUTE_S, A_MINUTE)
+        caller = self._known.setdefault(who, _Caller(self._a_minute, at=now))
+        caller.tokens = min(caller.tokens + (now - caller.at) * self._a_minute / _MINUTE_S, self._a_minute)
         caller.at = now
-        if caller.running >= AT_ONCE:
-            raise BusyError(f"{who} has {AT_ONCE} calls going on; the next one has to wait for one of them")
+        if caller.running >= self._at_once:
+            raise BusyError(f"{who} has {self._at_once} calls going on; the next one has to wait for one of them")
         if caller.tokens < 1.0:
-            raise BusyError(f"{who} has called more than {A_MINUTE} times within a minute; it has to wait")
+            raise BusyError(f"{who} has called more than {self._a_minute} times within a minute; it has to wait")
         caller.tokens -= 1.0
         caller.running += 1
         try:

@@ -82,9 +82,15 @@ def from_directive(sent: pb.Directive) -> messages.Message:
 def from_route(sent: pb.Matched) -> Route:
     """How the exchange of a match that was told travels. Raises PeerError for what is no route."""
     named = {value: name for name, value in pb.Path.items()}.get(sent.path, "").removeprefix(_PATH)
-    if named not in Way.__members__ or not Reach(sent.address).valid or not (sent.relay == "" or _IDENTIFIER.fullmatch(sent.relay)):
+    if named not in Way.__members__ or not _has_way(sent):
         raise PeerError(f"the coordinator sent the match {sent.match.match_id[:80]!r} with a route that is none")
     return Route(Way[named], sent.address, sent.relay)
+
+
+def _has_way(sent: pb.Matched) -> bool:
+    """Whether its address is one, and by way of a relay also who runs that."""
+    relayed = f"{sent.relay}@{sent.address}" if sent.relay or (sent.path == pb.PATH_RELAY and sent.address) else ""
+    return Reach(sent.address, relayed).valid
 
 
 def _match(match: Match) -> pb.Match:

@@ -28,8 +28,8 @@ LARGEST_MESSAGE = 4 * 2**20
 #: Calls at once, of all callers together; beyond that they are told to come back.
 _MOST_CALLS = 4096
 
-#: Different lines about refused callers within ten minutes; beyond that only the counts go on.
-_MOST_LINES = 200
+#: Different lines about one caller within ten minutes; beyond that only the counts go on.
+_MOST_LINES = 20
 
 _HANDSHAKES_PASS_S = 0.02
 
@@ -76,13 +76,15 @@ class Seldom:
 
     def __init__(self, note: Callable[[str], None], seconds: float = 600.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._note, self._seconds, self._clock = note, seconds, clock
-        self._said: dict[str, float] = {}
+        self._said: dict[tuple[str, str], float] = {}
 
-    def __call__(self, line: str) -> None:
+    def __call__(self, line: str, about: str = "") -> None:
+        """``about``: whose lines these are; one party's do not take the place of another's."""
         now = self._clock()
         self._said = {said: at for said, at in self._said.items() if now - at < self._seconds}
-        if line not in self._said and len(self._said) < _MOST_LINES:
-            self._said[line] = now
+        ours = sum(whose == about for whose, _ in self._said)
+        if (about, line) not in self._said and ours < _MOST_LINES and len(self._said) < 100 * _MOST_LINES:
+            self._said[about, line] = now
             self._note(line)
 
 
@@ -92,6 +94,10 @@ class NotReadyError(PeerError):
 
 def _configuration(pair: tuple[bytes, bytes], roots: bytes) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([pair], roots)
+
+
+class _UntrustedError(PeerError):
+    """The caller's certificate held when it called, and holds no more."""
 
 
 class Server:
@@ -162,13 +168,19 @@ class Server:
 
     def _still_trusted(self, certificate: bytes) -> None:
         """A call may last for hours; a key that was taken back meanwhile is told nothing more. Raises PeerError."""
-        self._credentials.trust.verify(certificate, self._clock(), "client")
+        try:
+            self._credentials.trust.verify(certificate, self._clock(), "client")
+        except PeerError as error:
+            raise _UntrustedError(str(error)) from error
 
     async def _refuse(self, context: Any, caller: Identity, error: PeerError) -> None:
         if isinstance(error, NotReadyError):
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        if isinstance(error, _UntrustedError):
+            self.refused["identity"] += 1
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
         self.refused["message"] += 1
-        self._note(f"refused {caller}: {error}")
+        self._note(f"refused {caller}: {error}", str(caller))
         await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
     async def _wait(self, context: Any, error: BusyError) -> None:

@@ -10,6 +10,9 @@ from knexa.errors import ConfigurationError
 from knexa.service.identity import RELAY, Identity
 from knexa.service.identity.grant import Address
 
+#: Characters of an address: a host name has 253 at most.
+LONGEST = 320
+
 
 class Way(Enum):
     """``DIRECT``: the student calls the teacher. ``REVERSE``: the teacher opens a line to the student, which asks on it.
@@ -33,6 +36,8 @@ class Reach:
     @property
     def valid(self) -> bool:
         """Whether both are what they should be: they are told to peers, and shown to people."""
+        if max(len(self.address), len(self.relay)) > LONGEST:
+            return False
         try:
             return (not self.address or bool(Address.parse(self.address))) and (not self.relay or bool(RelayAt.parse(self.relay)))
         except ConfigurationError:

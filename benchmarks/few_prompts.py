@@ -1,7 +1,7 @@
 """With few prompts an exchange, is the pair worth choosing, or what is asked? Keeps the rows of finished runs.
 
-    knexa run --strategy knexa-no-curriculum --seed 0 --rounds 8 --set distillation.prompts=16 --set evaluation.curve_every=4 --out runs/none
-    python benchmarks/few_prompts.py --measured-at COMMIT runs/none
+    knexa run --strategy knexa-no-curriculum --seed 0 --rounds 8 --set distillation.prompts=16 --set evaluation.curve_every=4 --out runs/n
+    python benchmarks/few_prompts.py --measured-at COMMIT runs/n
 
 Greedy Pass@1 on the validation split, mean over agents, at the rounds at which it was taken. ``--measured-at``: the commit that the runs
 are of, since their folders do not say. ``--note``: what was changed for them in a copy of the code. Appends to results/.

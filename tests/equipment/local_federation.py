@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from knexa.config import FederationConfig, load_config
 from knexa.events import read_events
@@ -58,6 +58,13 @@ class Recorded:
             on_said=lambda agents: None,
             snapshot=snapshot,
         )
+
+    def begun(self) -> Self:
+        """Everybody has joined at second 1, and the first round has opened at second 2."""
+        for name in NAMES:
+            self.conductor.join(name, join_request(name), name * 64, 1.0)
+        self.conductor.start(2.0)
+        return self
 
     def append(self, kind: str, fields: Mapping[str, Any]) -> None:
         self.events.append(json.dumps({"kind": kind, **fields}))

@@ -186,7 +186,8 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
         run = read_run(folder)
         busiest = ", ".join(f"{job} {duration(seconds)}" for job, seconds in list(job_seconds(run).items())[:5])
         console.print(f"Time: {duration(run.seconds or 0.0)}; of work, summed over agents: {busiest}", highlight=False, soft_wrap=True)
-        console.print(f"Paths of exchanges: {run.paths}", highlight=False, soft_wrap=True)
+        if run.paths:
+            console.print(f"Paths of exchanges: {run.paths}", highlight=False, soft_wrap=True)
         console.print(f"Report: {page}", highlight=False, soft_wrap=True)
     if lost:
         raise Incomplete(f"{', '.join(lost)} did not report final scores; see {folder / 'logs'}")

@@ -170,9 +170,14 @@ def _model(patient: Patient) -> str:
 def _coordinator(patient: Patient) -> str:
     """Reachable, who it should be, and letting this agent in: each step by itself, so that the first that fails is named."""
     assert patient.cpm is not None
+    return _reached(patient, patient.cpm, "--cpm", _operator(patient), "knexa cpm serve")
+
+
+def _operator(patient: Patient) -> Identity:
+    """Whom the coordinator should be. Raises ConfigurationError if nobody said it."""
     if patient.operator is None:
         raise ConfigurationError("--operator: say which organisation runs the coordinator at --cpm")
-    return _reached(patient, patient.cpm, "--cpm", Identity(patient.operator, CPM), "knexa cpm serve")
+    return Identity(patient.operator, CPM)
 
 
 def _relay(patient: Patient) -> str:
@@ -194,24 +199,18 @@ def _reached(patient: Patient, where: str, option: str, expected: Identity, comm
 def _agreement(patient: Patient) -> str:
     """What both sides must have alike: clocks, versions, settings, transfer set."""
     assert patient.cpm is not None
-    if patient.operator is None:
-        raise ConfigurationError("--operator: say which organisation runs the coordinator at --cpm")
-    hello, away_s = asyncio.run(_greeted(patient.cpm, Identity(patient.operator, CPM), Credentials(patient.identity)))
-    ours = _held(patient)
-    different = [
-        *([f"clocks are {away_s:+.0f} s apart: set both by NTP"] if abs(away_s) > CLOCKS_S else []),
-        *([f"it runs knexa {hello.version}, this is {version('knexa')}"] if hello.version != version("knexa") else []),
-        *(
-            [f"its settings are {hello.config[:16]}, these {settings_hash(patient.config)[:16]}: hold its federation.toml"]
-            if hello.config != settings_hash(patient.config)
-            else []
-        ),
-        *(
-            [f"its agents hold the transfer set {hello.transfer_set[:16]}, this one {ours[:16]}: hold the same problems"]
-            if ours and hello.transfer_set not in ("", ours)
-            else []
+    hello, away_s = asyncio.run(_greeted(patient.cpm, _operator(patient), Credentials(patient.identity)))
+    held, settings, here = _held(patient), settings_hash(patient.config), version("knexa")
+    compared = [
+        (abs(away_s) <= CLOCKS_S, f"clocks are {away_s:+.0f} s apart: set both by NTP"),
+        (hello.version == here, f"it runs knexa {hello.version}, this is {here}"),
+        (hello.config == settings, f"its settings are {hello.config[:16]}, these {settings[:16]}: hold its federation.toml"),
+        (
+            not held or hello.transfer_set in ("", held),
+            f"its agents hold the transfer set {hello.transfer_set[:16]}, this one {held[:16]}: hold the same problems",
         ),
     ]
+    different = [what for alike, what in compared if not alike]
     if different:
         raise PeerError(f"the coordinator at {patient.cpm} differs: {'; '.join(different)}")
     problems = "and problems as the coordinator" if hello.transfer_set else "as the coordinator, whom nobody has joined yet"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local_federation import NAMES, Recorded, join_request
+from local_federation import NAMES, Recorded
 
 from knexa.service.cpm.audit import audit
 from knexa.service.cpm.journal import Entry, Journal
@@ -13,9 +13,7 @@ from knexa.service.wire import federation_pb2 as pb
 
 def started(journal: Journal) -> Recorded:
     one = Recorded(journal)
-    for name in NAMES:
-        one.conductor.join(name, join_request(name), name * 64, 1.0)
-    one.conductor.start(2.0)
+    one.begun()
     for agent, report in one.reports():
         one.conductor.report(agent, report, 3.0)
     return one

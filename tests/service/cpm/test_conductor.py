@@ -23,14 +23,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
-def started(journal: Journal) -> Recorded:
-    one = Recorded(journal)
-    for name in NAMES:
-        one.conductor.join(name, join_request(name), name * 64, 1.0)
-    one.conductor.start(2.0)
-    return one
-
-
 def play(one: Recorded, journal: Journal) -> Iterator[None]:
     """All rounds, one input at a time; goes on where the journal ends."""
     conductor = one.conductor
@@ -47,7 +39,7 @@ def play(one: Recorded, journal: Journal) -> Iterator[None]:
 
 def test_a_restart_after_any_input_restores_everything(journal: Journal) -> None:
     """Events, directives, standings, deadline and the bandit (its digest is in the events) are those of the process that died."""
-    one = started(journal)
+    one = Recorded(journal).begun()
     steps = 0
     for _ in play(one, journal):
         steps += 1
@@ -59,7 +51,7 @@ def test_a_restart_after_any_input_restores_everything(journal: Journal) -> None
 
 def test_a_restart_from_a_snapshot_restores_everything_as_well(journal: Journal) -> None:
     """At every moment, from whichever round's snapshot is there: what a replay of the whole journal restores, and it goes on alike."""
-    one = started(journal)
+    one = Recorded(journal).begun()
     numbers = set()
     for _ in play(one, journal):
         snapshot = journal.snapshot()
@@ -76,10 +68,10 @@ def test_a_restart_from_a_snapshot_restores_everything_as_well(journal: Journal)
 def test_a_federation_that_only_ever_restarts_from_snapshots_decides_as_a_steady_one(tmp_path: Path) -> None:
     """Every input goes to a process that began with the newest snapshot just before it."""
     with Journal(f"sqlite:///{tmp_path / 'one'}") as first, Journal(f"sqlite:///{tmp_path / 'two'}") as second:
-        steady = started(first)
+        steady = Recorded(first).begun()
         for _ in play(steady, first):
             pass
-        events = started(second).events
+        events = Recorded(second).begun().events
         while (one := Recorded(second, second.snapshot(), events)).conductor.coordinator.phase is not Phase.FINISHED:
             next(play(one, second), None)
             events = one.events
@@ -88,7 +80,7 @@ def test_a_federation_that_only_ever_restarts_from_snapshots_decides_as_a_steady
 
 def test_a_snapshot_of_another_version_is_left_alone(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it means may have changed; the entries mean what they did."""
-    for _ in play(started(journal), journal):
+    for _ in play(Recorded(journal).begun(), journal):
         pass
     assert journal.snapshot() is not None
     monkeypatch.setattr("knexa.service.cpm.journal.version", lambda name: "0.0.0")
@@ -98,10 +90,10 @@ def test_a_snapshot_of_another_version_is_left_alone(journal: Journal, monkeypat
 def test_a_restarted_coordinator_decides_as_the_first_would_have(tmp_path: Path) -> None:
     """Every input goes to a process that was restarted just before it; the record is the same as without any restart."""
     with Journal(f"sqlite:///{tmp_path / 'one'}") as first, Journal(f"sqlite:///{tmp_path / 'two'}") as second:
-        steady = started(first)
+        steady = Recorded(first).begun()
         for _ in play(steady, first):
             pass
-        started(second)
+        Recorded(second).begun()
         while (one := Recorded(second)).conductor.coordinator.phase is not Phase.FINISHED:
             next(play(one, second), None)
         assert one.events == steady.events
@@ -109,7 +101,7 @@ def test_a_restarted_coordinator_decides_as_the_first_would_have(tmp_path: Path)
 
 def test_a_report_sent_again_is_counted_once(journal: Journal) -> None:
     """Also by a process that was restarted in between: the reply was lost, not the report."""
-    one = started(journal)
+    one = Recorded(journal).begun()
     agent, report = one.reports()[0]
     one.conductor.report(agent, report, 5.0)
     before = one.memory()
@@ -123,7 +115,7 @@ def test_a_report_sent_again_is_counted_once(journal: Journal) -> None:
 def test_reports_that_come_together_are_taken_as_one_by_one(tmp_path: Path) -> None:
     """The same events, memory and journal, whatever is refused among them; a restart has them all."""
     with Journal(f"sqlite:///{tmp_path / 'one'}") as first, Journal(f"sqlite:///{tmp_path / 'two'}") as second:
-        apart, together = started(first), started(second)
+        apart, together = Recorded(first).begun(), Recorded(second).begun()
         rounds = 0
         while apart.conductor.coordinator.phase is not Phase.FINISHED:
             due = apart.reports()
@@ -143,7 +135,7 @@ def test_reports_that_come_together_are_taken_as_one_by_one(tmp_path: Path) -> N
 
 def test_what_a_failed_sync_has_lost_is_acknowledged_to_nobody(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither then nor when it is sent again, although memory knows of it; a restart takes it."""
-    one = started(journal)
+    one = Recorded(journal).begun()
     due = one.reports()
     write = journal._write
 
@@ -188,7 +180,7 @@ def test_what_breaks_the_protocol_changes_and_keeps_nothing(
     journal: Journal, agent: str, change: Callable[[pb.ReportRequest], object]
 ) -> None:
     """A refused report is neither in memory nor in the journal; an honest one can still come."""
-    one = started(journal)
+    one = Recorded(journal).begun()
     reports = dict(one.reports())
     spoiled = pb.ReportRequest.FromString(reports[agent].SerializeToString())
     change(spoiled)
@@ -201,7 +193,7 @@ def test_what_breaks_the_protocol_changes_and_keeps_nothing(
 
 def test_a_deadline_fires_although_the_phase_before_was_quick(journal: Journal) -> None:
     """The earlier phase's alarm, still to come when the next one began, must not take the place of its own."""
-    one = started(journal)
+    one = Recorded(journal).begun()
     for agent, report in one.reports():
         one.conductor.report(agent, report, 3.0)
     assert one.conductor.coordinator.phase is Phase.EXCHANGES
@@ -226,7 +218,7 @@ class FullJournal(Journal):
 def test_after_a_journal_error_nothing_more_is_acknowledged(tmp_path: Path) -> None:
     """Memory is ahead of the disk then: every further input is refused until a restart, which forgets what was not kept."""
     with FullJournal(f"sqlite:///{tmp_path / 'journal'}") as journal:
-        one = started(journal)
+        one = Recorded(journal).begun()
         (agent, report), (other, another), *_ = one.reports()
         journal.full = True
         with pytest.raises(JournalError, match="no space"):
@@ -242,7 +234,7 @@ def test_after_a_journal_error_nothing_more_is_acknowledged(tmp_path: Path) -> N
 @pytest.mark.parametrize(("stage", "round"), [("end", 1), ("round", 2), ("round", 0), ("start", 1)])
 def test_scores_are_taken_when_they_are_due_and_once(journal: Journal, stage: str, round: int) -> None:
     """None before its time, none twice, however they are called: a journal cannot be filled with them."""
-    one = started(journal)
+    one = Recorded(journal).begun()
     scores = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": 1.0, "perplexity": None}
     fields = {**scores, "stage": "start", "round": 0, "split": "test", "problems": 12, "samples": 1, "texts_kept": 3}
     with pytest.raises(PeerError, match="not due"):
@@ -274,7 +266,7 @@ def test_nobody_joins_with_other_settings_or_another_transfer_set(journal: Journ
 
 def test_coming_back_is_no_news_but_a_new_address_is(journal: Journal) -> None:
     """An agent that restarts where it was leaves no entry; one that has moved is found at its new address, also after a restart."""
-    one = started(journal)
+    one = Recorded(journal).begun()
     entries = len(list(journal.entries()))
     one.conductor.join("a", join_request("a"), "a" * 64, 9.0)
     assert len(list(journal.entries())) == entries
@@ -288,7 +280,7 @@ def test_coming_back_is_no_news_but_a_new_address_is(journal: Journal) -> None:
 
 def test_the_end_names_everybodys_final_state(journal: Journal) -> None:
     """Who has reported final scores is finished, who has not is lost: nobody is left out in silence."""
-    one = started(journal)
+    one = Recorded(journal).begun()
     for _ in play(one, journal):
         pass
     scores = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": 1.0, "perplexity": None}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_federation import NAMES, Recorded, join_request
+from local_federation import Recorded
 from postgres import programs, server
 
 from knexa.service.cpm.journal import Entry, Journal, JournalError
@@ -29,11 +29,8 @@ def test_a_federation_goes_on_from_it_as_from_sqlite(url: str, tmp_path: Path) -
     with Journal(url) as journal, Journal(f"sqlite:///{tmp_path / 'journal'}") as beside:
         assert journal.federation() is None
         journal.begin("f-1", "a" * 64)
-        one, other = Recorded(journal), Recorded(beside)
+        one, other = Recorded(journal).begun(), Recorded(beside).begun()
         for recorded in (one, other):
-            for name in NAMES:
-                recorded.conductor.join(name, join_request(name), name * 64, 1.0)
-            recorded.conductor.start(2.0)
             for agent, report in recorded.reports():
                 recorded.conductor.report(agent, report, 3.0)
         assert one.events == other.events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local_federation import NAMES, Recorded, join_request
+from local_federation import Recorded
 
 from knexa.protocol.coordinator import Phase
 from knexa.service.cpm.journal import Journal
@@ -45,10 +45,7 @@ def test_only_work_that_grows_is_progress() -> None:
 def test_going_on_without_somebody_survives_a_restart(tmp_path: Path) -> None:
     """It is in the journal as what was decided, with everything that followed from it."""
     with Journal(f"sqlite:///{tmp_path / 'journal'}") as journal:
-        one = Recorded(journal)
-        for name in NAMES:
-            one.conductor.join(name, join_request(name), name * 64, 1.0)
-        one.conductor.start(2.0)
+        one = Recorded(journal).begun()
         for agent, report in one.reports()[:3]:
             one.conductor.report(agent, report, 3.0)
         one.conductor.go_on(4.0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_federation import NAMES, Recorded, join_request, small
+from local_federation import NAMES, Recorded, small
 
 from knexa.protocol.coordinator import Phase
 from knexa.protocol.messages import Matched
@@ -32,10 +32,7 @@ def process(journal: Journal, tmp_path: Path) -> _Process:
 @pytest.fixture
 def waiting(journal: Journal) -> Recorded:
     """Three of four agents have reported at second 3; the phase's deadline is second 102."""
-    one = Recorded(journal)
-    for name in NAMES:
-        one.conductor.join(name, join_request(name), name * 64, 1.0)
-    one.conductor.start(2.0)
+    one = Recorded(journal).begun()
     for agent, report in one.reports()[:3]:
         one.conductor.report(agent, report, 3.0)
     assert one.conductor.wake_at == 2.0 + SOFT_S

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from local_federation import Recorded, join_request, outcome, profile
+from local_federation import Recorded, outcome, profile
 
 from knexa.errors import PeerError
 from knexa.matching.match import Match
@@ -85,11 +85,7 @@ def test_a_directive_is_one_or_is_refused(data: bytes) -> None:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """In its first round, with everybody there."""
-    one = Recorded(Journal(f"sqlite:///{tmp_path_factory.mktemp('fuzz') / 'journal'}"))
-    for name in ("a", "b", "c", "d"):
-        one.conductor.join(name, join_request(name), name * 64, 1.0)
-    one.conductor.start(2.0)
-    return one
+    return Recorded(Journal(f"sqlite:///{tmp_path_factory.mktemp('fuzz') / 'journal'}")).begun()
 
 
 @settings(max_examples=800, deadline=None)

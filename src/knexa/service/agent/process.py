@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from knexa.config import FederationConfig, organisations
-from knexa.errors import ConfigurationError
+from knexa.errors import ConfigurationError, KnexaError
 from knexa.exchange.seen_tickets import SeenTickets
 from knexa.participant.contract import load_workplace
 from knexa.protocol.agent import agent_of
@@ -137,9 +137,11 @@ class _Process:
         try:
             if self._cpm is not None:
                 await self._cpm.leave()
+        except KnexaError as error:
+            self._note(f"nobody could be told goodbye: {error}")
+        finally:
             self._note("stopped; the same command goes on where this ended")
             self._bench.close()
-        finally:
             os._exit(0)
 
     async def _beginning(self) -> Memory:

@@ -55,6 +55,20 @@ def test_any_number_of_agents_may_show_up(name: str, count: int) -> None:
     assert len(matchmaker.match(profiles(1, NAMES[:count]), 1)) == count // 2
 
 
+@pytest.mark.parametrize("name", TEACHING)
+def test_agents_that_are_apart_are_not_paired(name: str) -> None:
+    """Only in the directions that are named, and only in the round for which they were."""
+    matchmaker, away = build(name), NAMES[:3]
+    apart = {(teacher, student) for teacher in away for student in NAMES if teacher != student}
+    for round in range(1, ROUNDS + 1):
+        matches = matchmaker.match(profiles(round), round, apart)
+        assert matches
+        assert not {(match.teacher, match.student) for match in matches} & apart
+        assert {match.teacher for match in matches} <= set(NAMES[3:])
+        assert not {(one.teacher, one.student) for one in matchmaker.candidates} & apart
+    assert len(matchmaker.match(profiles(1), 1)) == 3
+
+
 @pytest.mark.parametrize("name", MATCHMAKERS)
 def test_the_same_seed_makes_the_same_choices(name: str) -> None:
     """Two matchmakers of one seed agree on matches and digests, whatever the order in which profiles arrived."""

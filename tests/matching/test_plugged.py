@@ -80,6 +80,12 @@ def test_a_plugin_hears_of_outcomes_and_keeps_its_state(monkeypatch: pytest.Monk
     assert resumed.digest() == matchmaker.digest()
 
 
+def test_a_plugins_pair_without_a_path_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot know; the other pairs take place."""
+    matchmaker = plugged(monkeypatch, Neighbours)
+    assert [match.match_id for match in matchmaker.match(PROFILES, 1, {("a", "b")})] == ["r1-c-d"]
+
+
 def test_a_plugin_may_return_matches_with_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that its scores are logged."""
     matchmaker = plugged(monkeypatch, always(Match("x", 1, "d", "a", score=0.75)))

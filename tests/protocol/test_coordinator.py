@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -262,7 +262,7 @@ class Doubling:
         self.inner = inner
         self.candidates = ()
 
-    def match(self, profiles: Mapping[str, Profile], round: int) -> list[Match]:
+    def match(self, profiles: Mapping[str, Profile], round: int, apart: Collection[tuple[str, str]] = ()) -> list[Match]:
         return [Match("one", round, "a", "b"), Match("two", round, "b", "c")]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import grpc
 import pytest
 from local_federation import WORKPLACE, Recorded, small
 
@@ -23,7 +24,8 @@ from knexa.service.identity import CPM, Authority, Credentials, Identity
 from knexa.service.identity.trust import utc_now
 from knexa.service.local import OPERATOR, provision
 from knexa.service.settings import settings_hash
-from knexa.service.wire.endpoints import Server
+from knexa.service.wire import federation_pb2 as pb
+from knexa.service.wire.endpoints import CPM_SERVICE, Server, channel
 from knexa.service.wire.route import RelayAt
 
 
@@ -59,7 +61,7 @@ def coordinator(identities: dict[str, Path], tmp_path: Path, like: dict[str, Any
         server = Server(credentials, utc_now, lambda line: None)
         with Journal(f"sqlite:///{tmp_path / 'journal'}") as journal:
             recorded = Recorded(journal)
-            members = {name: Identity(name, name) for name in recorded.conductor.seats}
+            members = {agent.name: Identity(agent.name, agent.name) for agent in small().agents[:-1]}  # who is last is not let in
             terms, clock = TicketTerms("f-1", 8, 60.0), lambda: time.time() + like["ahead"]
             CpmService(recorded.conductor, members, credentials, terms, Leases(30.0), clock, lambda: None).add_to(server)
             recorded.conductor.transfer_set, recorded.conductor.config = like["transfer_set"], like["config"]
@@ -175,3 +177,55 @@ def test_who_is_alike_is_told_how_far_the_clocks_are_apart(patient: Patient, lik
     finding = found(replace(patient, cpm=request.getfixturevalue("coordinator"), operator=OPERATOR))["agreement"]
     assert finding.fine
     assert re.search(r"clocks \d\.\d s apart", finding.what)
+
+
+def test_an_agent_is_told_whether_it_can_be_called(patient: Patient, coordinator: str) -> None:
+    """Reached where it listens; not where something else does or nobody, although there it takes as long to hear so."""
+    asked = replace(patient, cpm=coordinator, operator=OPERATOR)
+    assert "reaches this agent at 127.0.0.1" in found(asked)["called back"].what
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (silent.getsockname()[1], 1):
+            away = found(replace(asked, reached_at=f"127.0.0.1:{port}"))["called back"]
+            assert not away.fine
+            assert f"does not reach this agent at 127.0.0.1:{port}" in away.what
+            assert away.seconds > 4
+    assert found(replace(asked, listen=None))["called back"].fine
+
+
+def test_a_running_agent_is_found_at_its_port(patient: Patient, coordinator: str, identities: dict[str, Path]) -> None:
+    """The doctor cannot listen there itself; somebody else at that port is not taken for the agent."""
+    for name, fine in {"agent-1": True, "agent-2": False}.items():
+        ready, over = Event(), Event()
+        port: list[int] = []
+
+        async def running(name: str, ready: Event, over: Event, port: list[int]) -> None:
+            server = Server(Credentials(identities[name]), utc_now, lambda line: None)
+            port.append(await server.listen("127.0.0.1:0"))
+            ready.set()
+            await asyncio.to_thread(over.wait)
+            await server.stop(0.0)
+
+        thread = Thread(target=lambda *those: asyncio.run(running(*those)), args=(name, ready, over, port))
+        thread.start()
+        try:
+            assert ready.wait(10)
+            asked = replace(patient, cpm=coordinator, operator=OPERATOR, listen=f"127.0.0.1:{port[0]}")
+            assert found(asked)["called back"].fine is fine
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_only_participants_are_called_back(identities: dict[str, Path], coordinator: str) -> None:
+    """And only at addresses: whoever else asks is refused, and so is what is no address."""
+
+    async def ask(name: str, address: str) -> str:
+        async with channel(coordinator, Identity(OPERATOR, CPM), Credentials(identities[name])) as line:
+            call: Any = line.unary_unary(f"/{CPM_SERVICE}/CallBack")
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await call(pb.CallBackRequest(address=address).SerializeToString(), timeout=10)
+            return str(refused.value.details())
+
+    assert "is no HOST:PORT" in asyncio.run(ask("agent-1", "file:///etc/passwd"))
+    assert "is no HOST:PORT" in asyncio.run(ask("agent-1", ""))
+    assert "is no participant" in asyncio.run(ask(small().agents[-1].name, "127.0.0.1:1"))

@@ -131,6 +131,7 @@ def doctor(
     file: Annotated[str, typer.Argument(metavar="FILE", help="the federation.toml that all participants hold")],
     identity: Annotated[Path, typer.Option(metavar="DIR", help="folder of this participant's key and certificate")],
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="where it is to be called; without it, nowhere")] = None,
+    reached_at: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="under which address, if it is another")] = None,
     folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="where it is to keep its state")] = Path("agent"),
     cpm: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="the coordinator; without it, it is not called")] = None,
     operator: Annotated[str | None, typer.Option(metavar="ORGANISATION", help="who runs the coordinator")] = None,
@@ -139,10 +140,10 @@ def doctor(
     workplace: Annotated[str | None, typer.Option(hidden=True)] = None,
     as_json: Json = False,
 ) -> None:
-    """Find what would keep this machine from taking part: certificate, trust, port, disk, sandbox, model, coordinator."""
+    """Find what would keep this machine from taking part: certificate, trust, port, disk, sandbox, model, coordinator, both ways."""
     from knexa.cli.federation import Examination, show_doctor
 
-    show_doctor(Examination(file, identity, listen, folder, cpm, operator, relay, relay_operator, workplace), as_json=as_json)
+    show_doctor(Examination(file, identity, listen, reached_at, folder, cpm, operator, relay, relay_operator, workplace), as_json=as_json)
 
 
 @cpm.command(epilog="Example:  \n\nknexa cpm serve federation.toml --identity cpm --listen 0.0.0.0:7430 --out runs/trial")

@@ -103,6 +103,7 @@ class Examination:
     file: str
     identity: Path
     listen: str | None
+    reached_at: str | None
     folder: Path
     cpm: str | None
     operator: str | None
@@ -116,7 +117,16 @@ def show_doctor(wanted: Examination, *, as_json: bool) -> None:
     from knexa.service.doctor import Patient, examine
 
     relay = relay_at(wanted.relay, wanted.relay_operator)
-    patient = Patient(load_config(wanted.file), wanted.identity, wanted.folder, wanted.listen, wanted.cpm, wanted.operator, relay)
+    patient = Patient(
+        load_config(wanted.file),
+        wanted.identity,
+        wanted.folder,
+        wanted.listen,
+        wanted.cpm,
+        wanted.operator,
+        relay,
+        wanted.reached_at,
+    )
     findings = []
     console = Console()
     for finding in examine(patient if wanted.workplace is None else replace(patient, workplace=wanted.workplace)):

@@ -12,7 +12,7 @@ others altogether, and bound how often it teaches and how much it receives. Term
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -75,8 +75,11 @@ class Admissibility:
             "text" in one.protocols and not one.refuses and one.lessons is None and one.kilobytes is None for one in stated
         )
 
-    def allowed(self, agents: Sequence[str], history: History) -> NDArray[np.bool_]:
-        """Which exchanges are admissible now: [k, n, n] by protocol, teacher and student; never with oneself."""
+    def allowed(self, agents: Sequence[str], history: History, apart: Collection[tuple[str, str]] = ()) -> NDArray[np.bool_]:
+        """Which exchanges are admissible now: [k, n, n] by protocol, teacher and student; never with oneself.
+
+        ``apart``: (teacher, student) between whom nothing can travel; names that are not in ``agents`` are ignored.
+        """
         terms = [self._terms.get(agent, OPEN_TERMS) for agent in agents]
         given, received = history.lessons_given(agents), history.kilobytes_received(agents)
         teaches = np.array([one.lessons is None or count < one.lessons for one, count in zip(terms, given, strict=True)])
@@ -85,6 +88,10 @@ class Admissibility:
         for i, one in enumerate(terms):
             refused = [j for j, other in enumerate(agents) if other in one.refuses] if one.refuses else []
             willing[i, refused] = willing[refused, i] = False
+        place = {agent: position for position, agent in enumerate(agents)}
+        for teacher, student in apart:
+            if teacher in place and student in place:
+                willing[place[teacher], place[student]] = False
         return np.array([willing & _agreed(terms, protocol) for protocol in self.protocols])
 
 

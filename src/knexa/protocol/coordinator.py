@@ -39,7 +39,7 @@ What this file cannot see is part of the design: it imports neither texts nor we
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any
@@ -102,7 +102,10 @@ class Coordinator:
 
         ``evaluated_every``: after so many rounds agents are evaluated before they train again, which takes longer; 0 = never.
         ``quorum``: share of the agents whose profiles are enough to go on with; 1 = all of them.
+
+        Who knows how its agents can be called sets ``apart``: the (teacher, student) between whom nothing can travel, asked every round.
         """
+        self.apart: Callable[[], Collection[tuple[str, str]]] = tuple
         self.agents = tuple(agents)
         self.phase = Phase.NEW
         self.round = 0
@@ -212,7 +215,7 @@ class Coordinator:
                 actions.append(self._fault(agent, f"no profile {why}; left out of this round"))
         # In the order of the agents, not of arrival: who trains faster must not change who is matched.
         profiles = {agent: self._profiles[agent] for agent in self.agents if agent in self._profiles}
-        matches = self._matchmaker.match(profiles, self.round) if len(profiles) > 1 else []
+        matches = self._matchmaker.match(profiles, self.round, self.apart()) if len(profiles) > 1 else []
         check_matches(type(self._matchmaker).__name__, matches, self._profiles, self.round)
         self.phase = Phase.EXCHANGES
         self._matches, self._outcomes = tuple(matches), {}

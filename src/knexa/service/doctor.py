@@ -9,33 +9,25 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import grpc
 
 from knexa.config import FederationConfig, organisations
 from knexa.errors import ConfigurationError, CredentialsError, KnexaError, PeerError
 from knexa.evaluation.sandbox import Sandbox
 from knexa.participant.contract import load_workplace
 from knexa.service.identity import CPM, Credentials, Identity
-from knexa.service.identity.credentials import CERTIFICATE, KEY
 from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
+from knexa.service.reachability import called_back, greeted, let_in
 from knexa.service.settings import settings_hash
-from knexa.service.wire import codec
-from knexa.service.wire import federation_pb2 as pb
-from knexa.service.wire.endpoints import CPM_SERVICE, channel
-from knexa.service.wire.route import RelayAt
+from knexa.service.wire.route import RelayAt, told_address
 
 #: Free space that an agent wants for its model's states, in bytes.
 LEAST_FREE = 256 * 2**20
-CALL_S = 5.0
 #: So many seconds clocks may be apart: certificates and tickets allow for some.
 CLOCKS_S = 30.0
 
@@ -54,7 +46,8 @@ class Finding:
 class Patient:
     """What is examined. ``cpm`` and ``operator``: the coordinator's HOST:PORT and who runs it; None skips the calls to it.
 
-    ``listen``: HOST:PORT at which peers are to call; None = it only dials out. ``relay``: at which it is to listen.
+    ``listen``: HOST:PORT at which peers are to call; None = it only dials out. ``reached_at``: under which address they do; None = the
+    same. ``relay``: at which it is to listen.
     """
 
     config: FederationConfig
@@ -64,6 +57,7 @@ class Patient:
     cpm: str | None
     operator: str | None
     relay: RelayAt | None = None
+    reached_at: str | None = None
     workplace: str = "knexa.participant.workplace:LearningWorkplace"
 
 
@@ -79,7 +73,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
         "data and model": _model,
     }
     if patient.cpm is not None:
-        checks |= {"coordinator": _coordinator, "agreement": _agreement}
+        checks |= {"coordinator": _coordinator, "agreement": _agreement, "called back": _called_back}
     if patient.relay is not None:
         checks |= {"relay": _relay}
     for name, check in checks.items():
@@ -129,7 +123,7 @@ def _port(patient: Patient) -> str:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         with socket.create_server((address.host, address.port), family=family) as one:
-            return f"{address.host}:{one.getsockname()[1]} can be listened at; whether peers reach it, ask one of them"
+            return f"{address.host}:{one.getsockname()[1]} can be listened at"
     except OSError as error:
         raise ConfigurationError(f"{address}: cannot be listened at ({error.strerror}); choose another --listen HOST:PORT") from error
 
@@ -170,7 +164,7 @@ def _model(patient: Patient) -> str:
 def _coordinator(patient: Patient) -> str:
     """Reachable, who it should be, and letting this agent in: each step by itself, so that the first that fails is named."""
     assert patient.cpm is not None
-    return _reached(patient, patient.cpm, "--cpm", _operator(patient), "knexa cpm serve")
+    return let_in(patient.cpm, "--cpm", _operator(patient), "knexa cpm serve", Credentials(patient.identity))
 
 
 def _operator(patient: Patient) -> Identity:
@@ -182,24 +176,28 @@ def _operator(patient: Patient) -> Identity:
 
 def _relay(patient: Patient) -> str:
     assert patient.relay is not None
-    return _reached(patient, patient.relay.address, "--relay", patient.relay.identity, "knexa relay serve")
+    return let_in(patient.relay.address, "--relay", patient.relay.identity, "knexa relay serve", Credentials(patient.identity))
 
 
-def _reached(patient: Patient, where: str, option: str, expected: Identity, command: str) -> str:
-    address = Address.parse(where, option)
-    try:
-        socket.create_connection((address.host, address.port), CALL_S).close()
-    except OSError as error:
-        raise ConfigurationError(
-            f"{address}: nobody answers ({error}); is `{command}` running there, and does a firewall let you through?"
-        ) from error
-    return asyncio.run(_called(str(address), expected, Credentials(patient.identity)))
+def _called_back(patient: Patient) -> str:
+    """From outside: whether whoever calls the address that peers will be told reaches this agent."""
+    assert patient.cpm is not None
+    credentials = Credentials(patient.identity)
+    if patient.listen is None or credentials.identity.name == CPM:
+        return "nobody is to call here"
+    told = told_address(patient.listen, patient.reached_at)
+    if not asyncio.run(called_back(patient.cpm, _operator(patient), patient.listen, told, credentials)):
+        raise PeerError(
+            f"the coordinator does not reach this agent at {told}; does a firewall let peers in, and is it the address they see "
+            "(--reached-at HOST:PORT)? Without one, join with --relay instead of --listen"
+        )
+    return f"the coordinator reaches this agent at {told}; peers behind other firewalls may not"
 
 
 def _agreement(patient: Patient) -> str:
     """What both sides must have alike: clocks, versions, settings, transfer set."""
     assert patient.cpm is not None
-    hello, away_s = asyncio.run(_greeted(patient.cpm, _operator(patient), Credentials(patient.identity)))
+    hello, away_s = asyncio.run(greeted(patient.cpm, _operator(patient), Credentials(patient.identity)))
     held, settings, here = _held(patient), settings_hash(patient.config), version("knexa")
     compared = [
         (abs(away_s) <= CLOCKS_S, f"clocks are {away_s:+.0f} s apart: set both by NTP"),
@@ -226,59 +224,3 @@ def _held(patient: Patient) -> str:
         return place.transfer_set()
     finally:
         place.close()
-
-
-async def _greeted(address: str, expected: Identity, credentials: Credentials) -> tuple[pb.HelloReply, float]:
-    """The coordinator's answer, and by how many seconds its clock is ahead of this one, to within half the time of the call."""
-    async with channel(address, expected, credentials) as line:
-        hello: Any = line.unary_unary(f"/{CPM_SERVICE}/Hello")
-        began = time.time()
-        try:
-            reply = codec.parsed(pb.HelloReply, await hello(b"", timeout=CALL_S), str(expected))
-        except grpc.aio.AioRpcError as error:
-            raise PeerError(f"{expected} at {address} does not answer ({error.details()}); see the check of the coordinator") from error
-        return reply, reply.time - (began + time.time()) / 2
-
-
-async def _called(address: str, expected: Identity, credentials: Credentials) -> str:
-    async with channel(address, expected, credentials) as line:
-        try:
-            await asyncio.wait_for(line.channel_ready(), CALL_S)
-        except TimeoutError:
-            raise PeerError(_why_not(address, expected, credentials)) from None
-        try:
-            # There is no such method: an answer to it has come through both sides' checks of certificates and changes nothing.
-            nothing: Any = line.unary_unary("/knexa.v1/Nothing")
-            await nothing(b"", timeout=CALL_S)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                raise PeerError(
-                    f"{expected} at {address} does not let {credentials.identity} in ({error.details()}); has its operator trusted "
-                    f"the root of {credentials.identity.organisation}?"
-                ) from error
-    return f"{expected} answers at {address}, and lets {credentials.identity} in"
-
-
-def _why_not(address: str, expected: Identity, credentials: Credentials) -> str:
-    """gRPC does not say why a handshake failed; plain TLS does, its own side at once and the other's with the first byte."""
-    host, _, port = address.rpartition(":")
-    context = ssl.create_default_context(cadata=credentials.trust.root_pem(expected.organisation).decode())
-    context.load_cert_chain(credentials.folder / CERTIFICATE, credentials.folder / KEY)
-    refused = (
-        f"{expected} at {address} does not let {credentials.identity} in; has its operator trusted the root of "
-        f"{credentials.identity.organisation}, and is this certificate not revoked?"
-    )
-    shown = False
-    try:
-        with (
-            socket.create_connection((host.strip("[]"), int(port)), CALL_S) as plain,
-            context.wrap_socket(plain, server_hostname=expected.dns) as secure,
-        ):
-            shown = True
-            if not secure.recv(1):
-                return refused  # hung up as soon as it had seen the certificate
-    except ssl.SSLCertVerificationError as error:
-        return f"{address} is not {expected} ({error.verify_message}); ask its operator for address and organisation, compare the clocks"
-    except (OSError, ssl.SSLError) as error:
-        return refused if shown else f"{address} speaks no TLS that fits ({error}); is it the right port?"
-    return f"{address} answers, but not as {expected.name}; is it the right port?"

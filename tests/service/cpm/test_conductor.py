@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,6 +48,27 @@ def test_a_restart_after_any_input_restores_everything(journal: Journal) -> None
     assert steps > 4 * ROUNDS
     assert one.conductor.coordinator.phase is Phase.FINISHED
     assert sum('"kind": "reward"' in event for event in one.events) == 2 * ROUNDS
+
+
+def test_agents_that_no_path_leads_between_are_not_paired(journal: Journal) -> None:
+    """Two that can be called nowhere: never with each other, whatever the matchmaker would like; with the others they are paired."""
+    one = Recorded(journal)
+    hidden = set(NAMES[:2])
+    for name in NAMES:
+        request = join_request(name)
+        if name in hidden:
+            request.address = ""
+        one.conductor.join(name, request, name * 64, 1.0)
+    one.conductor.start(2.0)
+    for _ in play(one, journal):
+        pass
+    rounds = [json.loads(event)["matches"] for event in one.events if json.loads(event)["kind"] == "match"]
+    pairs = [{match["teacher"], match["student"]} for matches in rounds for match in matches]
+    assert len(pairs) == 2 * ROUNDS
+    assert hidden not in pairs
+    assert all(any(name in pair for pair in pairs) for name in hidden)
+    assert one.conductor.hidden == list(NAMES[:2])
+    assert Recorded(journal).events == one.events
 
 
 def test_a_restart_from_a_snapshot_restores_everything_as_well(journal: Journal) -> None:

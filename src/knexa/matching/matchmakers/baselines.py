@@ -33,7 +33,7 @@ class RandomMatchmaker(PairwiseMatchmaker):
 
     def choose(self, options: Options) -> Decision:
         count = len(options.agents)
-        if self.config.fairness is not None or not self.admissibility.open:
+        if not self.unrestricted:
             return self._restricted(options)
         number = min(self.config.pairs or count, count // 2)
         order = stream(self._seed, "matchmaker", "random", options.round).permutation(count)

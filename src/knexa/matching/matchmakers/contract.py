@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,8 +45,11 @@ class Matchmaker(Protocol):
         """Of the last :meth:`match`, in the order of (teacher, student) names, and of protocols."""
         ...
 
-    def match(self, profiles: Mapping[str, Profile], round: int) -> list[Match]:
-        """Disjoint pairs among the agents of ``profiles`` (by name), best first. ``round`` counts from 1."""
+    def match(self, profiles: Mapping[str, Profile], round: int, apart: Collection[tuple[str, str]] = ()) -> list[Match]:
+        """Disjoint pairs among the agents of ``profiles`` (by name), best first. ``round`` counts from 1.
+
+        ``apart``: (teacher, student), by names, between whom nothing can travel now.
+        """
         ...
 
     def learn(self, outcome: Outcome) -> Reward | None:

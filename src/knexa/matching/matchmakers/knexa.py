@@ -60,10 +60,11 @@ class KnexaMatchmaker(PairwiseMatchmaker):
     def choices(self, agents: Sequence[Profile], round: int) -> list[Choice]:
         """Among more than :data:`FEW` agents by :func:`~knexa.matching.candidates.best_pairs`, greedily, and without candidates for replay.
 
-        Where that cannot be had (fairness, terms, the ``joint`` context, contexts of another kind), all pairs are described at once.
+        Where that cannot be had (fairness, terms, agents that are apart, the ``joint`` context, contexts of another kind), all pairs are
+        described at once.
         """
         kind = self.config.context
-        if len(agents) <= FEW or kind == "joint" or self._own_contexts or self.config.fairness is not None or not self.admissibility.open:
+        if len(agents) <= FEW or kind == "joint" or self._own_contexts or not self.unrestricted:
             return super().choices(agents, round)
         self._rewards.forget()
         self._candidates = ()

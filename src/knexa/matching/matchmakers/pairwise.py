@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -118,6 +118,7 @@ class PairwiseMatchmaker(ABC):
         self._learner = learner
         self._scale = reward_scale(reward.scale, reward.clip)
         self._open: dict[str, tuple[Match, Array]] = {}
+        self._apart: Collection[tuple[str, str]] = ()
         self._candidates: tuple[Candidate, ...] = ()
 
     @abstractmethod
@@ -128,7 +129,13 @@ class PairwiseMatchmaker(ABC):
     def candidates(self) -> tuple[Candidate, ...]:
         return self._candidates
 
-    def match(self, profiles: Mapping[str, Profile], round: int) -> list[Match]:
+    @property
+    def unrestricted(self) -> bool:
+        """Whether any disjoint pairs will do in this round: neither fairness nor terms nor missing paths forbid one."""
+        return self.config.fairness is None and self.admissibility.open and not self._apart
+
+    def match(self, profiles: Mapping[str, Profile], round: int, apart: Collection[tuple[str, str]] = ()) -> list[Match]:
+        self._apart = apart
         agents = [profiles[name] for name in sorted(profiles)]
         if len(agents) < 2:
             self._candidates = ()
@@ -224,7 +231,7 @@ class PairwiseMatchmaker(ABC):
         """What at least two agents have to choose from, and what is chosen."""
         names, protocols = [agent.agent for agent in agents], self.admissibility.protocols
         X = by_protocol(self._describe(agents, self.history, round, self.rounds), len(protocols))
-        options = Options(agents, round, protocols, X, self.admissibility.allowed(names, self.history))
+        options = Options(agents, round, protocols, X, self.admissibility.allowed(names, self.history, self._apart))
         decision = self.choose(options)
         self._candidates = _candidates(options, decision) if self._logs(options) else ()
         return options, decision

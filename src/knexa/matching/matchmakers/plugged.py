@@ -56,6 +56,8 @@ class PluggedMatchmaker(PairwiseMatchmaker):
         scores = options.plain(np.zeros(options.allowed.shape[1:]))
         arms: list[Arm] = []
         for wanted in self._plugin.match({agent.agent: agent for agent in options.agents}, options.round):
+            if _names(wanted) in self._apart:
+                continue  # which agents can be called is nothing that a plugin could know
             arm = self._placed(wanted, options)
             scores[arm] = wanted.score if isinstance(wanted, Match) else 0.0
             arms.append(arm)
@@ -65,7 +67,7 @@ class PluggedMatchmaker(PairwiseMatchmaker):
     def _placed(self, wanted: Match | tuple[str, str], options: Options) -> Arm:
         """A pair of names takes the first protocol that it may use, a Match its own."""
         place = {agent.agent: position for position, agent in enumerate(options.agents)}
-        teacher, student = (wanted.teacher, wanted.student) if isinstance(wanted, Match) else wanted
+        teacher, student = _names(wanted)
         for name in (teacher, student):
             if name not in place:
                 raise ConfigurationError(
@@ -90,6 +92,10 @@ class PluggedMatchmaker(PairwiseMatchmaker):
             raise ConfigurationError(
                 f"matchmaker {self._name!r} chose {len(arms)} pairs in round {round}; matching.pairs allows {self.config.pairs}"
             )
+
+
+def _names(wanted: Match | tuple[str, str]) -> tuple[str, str]:
+    return (wanted.teacher, wanted.student) if isinstance(wanted, Match) else wanted
 
 
 class _FromOutcomes:

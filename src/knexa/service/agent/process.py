@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from knexa.config import FederationConfig, organisations
@@ -26,14 +26,13 @@ from knexa.service.agent.store import AgentStore, Memory
 from knexa.service.agent.teachers_port import TeachersPort
 from knexa.service.agent.workbench import Workbench
 from knexa.service.identity import CPM, Credentials, Identity
-from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
 from knexa.service.relay.server import RelayService
 from knexa.service.relay.switchboard import Switchboard
 from knexa.service.settings import settings_hash
 from knexa.service.wire import federation_pb2 as pb
 from knexa.service.wire.endpoints import Server
-from knexa.service.wire.route import Reach, RelayAt
+from knexa.service.wire.route import Reach, RelayAt, told_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,6 @@ def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
     finally:
         bench.close()
         place.close()
-
-
-#: Where a port listens, and nobody can be called.
-EVERYWHERE = frozenset({"0.0.0.0", "::"})
 
 
 class _Process:
@@ -171,9 +166,6 @@ class _Process:
             if plan.reached_at is not None:
                 raise ConfigurationError(f"--reached-at {plan.reached_at}: is an address of a port; say with --listen HOST:PORT which one")
             return Reach("", relay)
-        host = Address.parse(plan.listen, "--listen").host
-        told = None if plan.reached_at is None else Address.parse(plan.reached_at, "--reached-at")
-        if (host if told is None else told.host) in EVERYWHERE:
-            raise ConfigurationError(f"--listen {plan.listen}: say with --reached-at under which HOST:PORT peers reach this agent")
+        told = told_address(plan.listen, plan.reached_at)
         listening = await server.listen(plan.listen)
-        return Reach(str(told or Address(host, listening)), relay)
+        return Reach(str(replace(told, port=told.port or listening)), relay)

@@ -47,6 +47,7 @@ class Conductor:
         Replays ``journal``, from behind ``snapshot`` if there is one; ``record`` has to stand where that was made.
         """
         self.coordinator = coordinator
+        coordinator.apart = self._apart
         self.seats = {agent: Seat() for agent in coordinator.agents}
         self.wake_at: float | None = None
         self.closed = False
@@ -144,6 +145,11 @@ class Conductor:
         """Where ``agent`` can be called, as it last said."""
         member = self.seats[agent].member
         return member.reach if member else Reach()
+
+    @property
+    def hidden(self) -> list[str]:
+        """Agents that have joined and can be called nowhere: they exchange with those that can."""
+        return [agent for agent, seat in self.seats.items() if seat.member is not None and seat.member.reach == Reach()]
 
     def holding(self, agent: str, after: int) -> list[Said]:
         """What still holds of what ``agent`` was told, from number ``after`` on."""
@@ -244,6 +250,11 @@ class Conductor:
             self._end()
         if told:
             self._on_said(told)
+
+    def _apart(self) -> set[tuple[str, str]]:
+        """(teacher, student) that no path leads between: who joined with which address is in the journal, so a replay knows it too."""
+        students = [agent for agent in self.seats if not self.reach(agent).address]
+        return {(teacher, student) for teacher in self.hidden for student in students if teacher != student}
 
     def _paths(self, matches: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """How the exchange of each match travels, by its id."""

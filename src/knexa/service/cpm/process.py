@@ -217,6 +217,9 @@ class _Process:
         late = self._plan.start_after_s is not None and now - self._began >= self._plan.start_after_s
         if not missing or (late and len(conductor.seats) - len(missing) >= 2):
             self._note("all agents are here; the first round opens" if not missing else f"starting without {', '.join(missing)}")
+            if len(conductor.hidden) > 1:
+                hidden = _named(conductor.hidden)
+                self._note(f"{hidden} can be called nowhere and are not paired with each other; --listen or --relay would change that")
             conductor.start(now)
         elif missing != self._said_missing:
             self._said_missing = missing

@@ -18,11 +18,15 @@ from knexa.service.cpm.journal import JournalError
 from knexa.service.cpm.leases import Leases
 from knexa.service.cpm.seats import Said
 from knexa.service.identity import Credentials, Identity
+from knexa.service.identity.grant import Address
 from knexa.service.revocation import exchanged
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
-from knexa.service.wire.endpoints import CPM_SERVICE, Server
-from knexa.service.wire.route import route
+from knexa.service.wire.endpoints import CPM_SERVICE, Server, shows_itself
+from knexa.service.wire.route import Reach, route
+
+#: How long an agent that wants to know whether it can be called is tried to be reached.
+CALL_BACK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class CpmService:
         self._news = {agent: asyncio.Event() for agent in members}
 
     def add_to(self, server: Server) -> None:
-        unary = {"Hello": self.hello, "Join": self.join, "Report": self.report, "Revoked": self.revoked, "Alive": self.alive}
+        unary = {"Hello": self.hello, "CallBack": self.call_back, "Join": self.join, "Report": self.report}
+        unary |= {"Revoked": self.revoked, "Alive": self.alive}
         server.serve(CPM_SERVICE, unary, {"Directives": self.directives})
 
     def end(self) -> None:
@@ -84,6 +89,21 @@ class CpmService:
         conductor = self._conductor
         reply = pb.HelloReply(time=self._clock(), version=version("knexa"), config=conductor.config, transfer_set=conductor.transfer_set)
         return reply.SerializeToString()
+
+    async def call_back(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
+        """Nobody learns here what else answers at an address: without the caller itself, it takes equally long to say no."""
+        address = codec.parsed(pb.CallBackRequest, request, self._member(caller)).address
+        if not address or not Reach(address).valid:
+            raise PeerError(f"{caller} wants to be called at {address[:80]!r}, which is no HOST:PORT")
+        until = asyncio.get_running_loop().time() + CALL_BACK_S
+        try:
+            async with asyncio.timeout_at(until):
+                reached = await shows_itself(Address.parse(address), caller, self._credentials)
+        except TimeoutError:
+            reached = False
+        if not reached:
+            await asyncio.sleep(until - asyncio.get_running_loop().time())
+        return pb.CallBackReply(reached=reached).SerializeToString()
 
     async def join(self, request: bytes, caller: Identity, certificate: bytes) -> bytes:
         agent = self._agent(caller)
@@ -152,10 +172,14 @@ class CpmService:
             self._on_input()
 
     def _agent(self, caller: Identity) -> str:
-        """Renews its lease. PeerError if it is no participant, or is run by another organisation than the one that was agreed on."""
+        """Renews its lease. PeerError as :meth:`_member`."""
+        self._leases.renew(self._member(caller), self._clock())
+        return caller.name
+
+    def _member(self, caller: Identity) -> str:
+        """PeerError if it is no participant, or is run by another organisation than the one that was agreed on."""
         if self._members.get(caller.name) != caller:
             raise PeerError(f"{caller} is no participant of this federation; its operator admits agents in agents[] of federation.toml")
-        self._leases.renew(caller.name, self._clock())
         return caller.name
 
     def _directive(self, agent: str, said: Said) -> pb.Directive:

@@ -6,6 +6,8 @@ still, :class:`~knexa.service.identity.TrustStore` says, from the certificate it
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
@@ -16,6 +18,7 @@ from grpc import aio
 
 from knexa.errors import ConfigurationError, PeerError
 from knexa.service.identity import Credentials, Identity
+from knexa.service.identity.grant import Address
 from knexa.service.wire.callers import A_MINUTE, BusyError, Callers
 
 CPM_SERVICE = "knexa.v1.Cpm"
@@ -63,6 +66,18 @@ def channel(address: str, expected: Identity, credentials: Credentials) -> aio.C
     key, chain = credentials.current()
     secure = grpc.ssl_channel_credentials(credentials.trust.root_pem(expected.organisation), key, chain)
     return aio.secure_channel(address, secure, options=(*_CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", expected.dns)))
+
+
+async def shows_itself(address: Address, expected: Identity, credentials: Credentials) -> bool:
+    """Whether ``expected`` is at ``address``, by its own certificate. Shows none itself: a coordinator's is none to call agents with."""
+    secure = ssl.create_default_context(cadata=credentials.trust.root_pem(expected.organisation).decode())
+    secure.set_alpn_protocols(["h2"])
+    try:
+        _, writer = await asyncio.open_connection(address.host, address.port, ssl=secure, server_hostname=expected.dns)
+    except (OSError, ssl.SSLError):
+        return False
+    writer.close()
+    return True
 
 
 #: Raw request and the caller, whose certificate (PEM) it has shown; raw reply.

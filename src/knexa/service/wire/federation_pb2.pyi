@@ -54,6 +54,18 @@ class HelloReply(_message.Message):
     transfer_set: str
     def __init__(self, time: _Optional[float] = ..., version: _Optional[str] = ..., config: _Optional[str] = ..., transfer_set: _Optional[str] = ...) -> None: ...
 
+class CallBackRequest(_message.Message):
+    __slots__ = ("address",)
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    def __init__(self, address: _Optional[str] = ...) -> None: ...
+
+class CallBackReply(_message.Message):
+    __slots__ = ("reached",)
+    REACHED_FIELD_NUMBER: _ClassVar[int]
+    reached: bool
+    def __init__(self, reached: _Optional[bool] = ...) -> None: ...
+
 class JoinRequest(_message.Message):
     __slots__ = ("transfer_set", "address", "config", "start", "relay")
     TRANSFER_SET_FIELD_NUMBER: _ClassVar[int]

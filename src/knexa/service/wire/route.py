@@ -10,6 +10,9 @@ from knexa.errors import ConfigurationError
 from knexa.service.identity import RELAY, Identity
 from knexa.service.identity.grant import Address
 
+#: Where a port listens, and nobody can be called.
+EVERYWHERE = frozenset({"0.0.0.0", "::"})
+
 #: Characters of an address: a host name has 253 at most.
 LONGEST = 320
 
@@ -77,6 +80,19 @@ class Route:
     path: Way
     address: str = ""
     relay: str = ""
+
+
+def told_address(listen: str, reached_at: str | None) -> Address:
+    """What peers are told of an agent that listens at ``listen``: ``reached_at`` if it says so; port 0 is the one that it will get.
+
+    Raises ConfigurationError for an address that is none, or that is everywhere and hence nowhere.
+    """
+    told = Address.parse(listen, "--listen")
+    if reached_at is not None:
+        told = Address.parse(reached_at, "--reached-at")
+    if told.host in EVERYWHERE:
+        raise ConfigurationError(f"--listen {listen}: say with --reached-at under which HOST:PORT peers reach this agent")
+    return told
 
 
 def path(teacher: Reach, student: Reach) -> Way:

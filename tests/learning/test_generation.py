@@ -61,6 +61,17 @@ def test_no_text_goes_past_its_stop_string() -> None:
         assert not any(stop in completion.text for completion in few for stop in STOP_STRINGS)
 
 
+def test_an_answer_ends_at_the_stop_strings_asked_for_and_at_no_others() -> None:
+    """Without any only the end-of-text token ends it; with one it is what stands before that."""
+    backbone = load_backbone("embedded:gpt-neox")
+    whole, cut = (
+        [few[0].text for few in generate(backbone.model, backbone.tokenizer, PROMPTS, max_new_tokens=48, stop=stop)]
+        for stop in ((), ("\n    return",))
+    )
+    assert sum("\n    return" in text for text in whole) > 3
+    assert [text.split("\n    return")[0] for text in whole] == [text.removesuffix("\n") for text in cut]
+
+
 def test_an_empty_prompt_is_no_crash() -> None:
     """A prompt of no tokens gets some text, not an error."""
     backbone = load_backbone("embedded:qwen2")

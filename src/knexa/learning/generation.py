@@ -45,8 +45,12 @@ def generate(
     samples: int = 1,
     seed: int = 0,
     batch_rows: int = 128,
+    stop: Sequence[str] = STOP_STRINGS,
 ) -> list[list[Completion]]:
-    """``samples`` completions for every prompt, in the order of ``prompts``. Temperature 0 is greedy."""
+    """``samples`` completions for every prompt, in the order of ``prompts``. Temperature 0 is greedy.
+
+    An answer ends before the first of ``stop`` that it holds, or with the end-of-text token; without ``stop`` only with that.
+    """
     encoded = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda index: (len(encoded[index]), index))
     size = max(1, batch_rows // samples)
@@ -54,14 +58,21 @@ def generate(
     results: list[list[Completion]] = [[] for _ in prompts]
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
-        rows = _decode(model, tokenizer, [encoded[index] for index in chosen], max_new_tokens, temperature, samples, random)
+        rows = _decode(model, tokenizer, [encoded[index] for index in chosen], max_new_tokens, temperature, samples, random, stop)
         for row in rows:
-            results[chosen[row.prompt]].append(_completion(tokenizer, row))
+            results[chosen[row.prompt]].append(_completion(tokenizer, row, stop))
     return results
 
 
 def _decode(
-    model: Any, tokenizer: Any, prompts: list[list[int]], max_new_tokens: int, temperature: float, samples: int, random: torch.Generator
+    model: Any,
+    tokenizer: Any,
+    prompts: list[list[int]],
+    max_new_tokens: int,
+    temperature: float,
+    samples: int,
+    random: torch.Generator,
+    stop: Sequence[str],
 ) -> list[_Row]:
     ids, mask = _left_padded(prompts, tokenizer.pad_token_id)
     output = model(input_ids=ids, attention_mask=mask, **_positions(model, mask), use_cache=True, logits_to_keep=1)
@@ -80,7 +91,7 @@ def _decode(
             row.log_probability += gain
         if step + 1 == max_new_tokens:
             break
-        keep = [index for index, row in enumerate(alive) if not _ended(tokenizer, row, step)]
+        keep = [index for index, row in enumerate(alive) if not _ended(tokenizer, row, step, stop)]
         if not keep:
             break
         if len(keep) < len(alive):
@@ -124,17 +135,17 @@ def _choose(log_probabilities: torch.Tensor, temperature: float, random: torch.G
     return torch.searchsorted(cumulative, drawn, right=True).clamp_max(cumulative.shape[1] - 1)
 
 
-def _ended(tokenizer: Any, row: _Row, step: int) -> bool:
+def _ended(tokenizer: Any, row: _Row, step: int, stop: Sequence[str]) -> bool:
     if row.tokens[-1] == tokenizer.eos_token_id:
         return True
     if step % CHECK_EVERY != CHECK_EVERY - 1:
         return False
     text = tokenizer.decode(row.tokens[-2 * CHECK_EVERY :])
-    return any(stop in text for stop in STOP_STRINGS)
+    return any(end in text for end in stop)
 
 
-def _completion(tokenizer: Any, row: _Row) -> Completion:
+def _completion(tokenizer: Any, row: _Row, stop: Sequence[str]) -> Completion:
     text = tokenizer.decode([token for token in row.tokens if token != tokenizer.eos_token_id], skip_special_tokens=True)
-    ends = [at for at in (text.find(stop) for stop in STOP_STRINGS) if at >= 0]
+    ends = [at for at in (text.find(end) for end in stop) if at >= 0]
     text = text[: min(ends) + 1] if ends else text
     return Completion(text, row.log_probability / len(row.tokens))

@@ -21,7 +21,7 @@ from knexa.learning.backbone import load_backbone
 from knexa.learning.distillation import akd_step
 from knexa.learning.encoding import Example, encode, endless_batches
 from knexa.learning.finetune import descend, evaluation_loss, new_optimiser, train_step, warmed_up
-from knexa.learning.generation import Completion, generate
+from knexa.learning.generation import STOP_STRINGS, Completion, generate
 from knexa.learning.soft_targets import pack, soft_targets, unpack
 from knexa.randomness import derive_seed, stream
 
@@ -149,12 +149,26 @@ class Learner:
             return evaluation_loss(model, self._examples(texts), self._tokenizer.pad_token_id)
 
     def answer(
-        self, prompts: Sequence[str], *, max_new_tokens: int, temperature: float = 0.0, samples: int = 1, seed: int = 0
+        self,
+        prompts: Sequence[str],
+        *,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        samples: int = 1,
+        seed: int = 0,
+        stop: Sequence[str] = STOP_STRINGS,
     ) -> list[list[Completion]]:
         """``samples`` completions for each prompt; see :func:`knexa.learning.generation.generate`."""
         with self._adapter.folded_in() as model:
             return generate(
-                model, self._tokenizer, prompts, max_new_tokens=max_new_tokens, temperature=temperature, samples=samples, seed=seed
+                model,
+                self._tokenizer,
+                prompts,
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                samples=samples,
+                seed=seed,
+                stop=stop,
             )
 
     def _examples(self, texts: Sequence[Text]) -> list[Example]:

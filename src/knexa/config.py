@@ -23,6 +23,9 @@ from knexa.strategies import RESET, STRATEGIES
 #: Backbones that the package ships, named ``embedded:NAME`` in the configuration.
 EMBEDDED_BACKBONES = ("qwen2", "gpt2", "bloom", "gpt-neox")
 
+#: Backbones that packages of the Python index carry, named ``package:NAME``.
+PACKAGED_BACKBONES = ("smollm2-135m", "gemma3-270m")
+
 #: Matchmakers named without ``module:object``.
 MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
 
@@ -50,7 +53,7 @@ class AgentConfig(Section):
     """One participant."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
-    backbone: str = Field(description="'embedded:NAME', a folder, or a hub id")
+    backbone: str = Field(description="'embedded:NAME', 'package:NAME', a folder, a .gguf file, or a hub id")
     organisation: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
@@ -65,6 +68,21 @@ class AgentConfig(Section):
     lessons: int | None = Field(None, ge=0, description="most exchanges in which it teaches; None = no bound")
     kilobytes: float | None = Field(None, ge=0, description="it learns no more once it has received so many; None = no bound")
     behaviour: Literal["honest", "lazy", "weak"] = Field("honest", description="lazy: teaches empty bodies; weak: never trains locally")
+
+
+class ModelConfig(Section):
+    """How backbones are loaded and what they read."""
+
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="of frozen weights and activations; auto: bfloat16 for models of 50 M parameters and more where the processor has it",
+    )
+    longest: int = Field(
+        256, ge=8, description="most tokens of a text that is learned; what is longer is cut, and counted in every evaluation"
+    )
+    checkpointing: bool = Field(
+        False, description="compute activations again in the backward pass instead of keeping them: slower, smaller"
+    )
 
 
 class LocalConfig(Section):
@@ -175,6 +193,11 @@ class EngineConfig(Section):
     kind: Literal["serial", "processes"] = "processes"
     workers: int = Field(2, ge=1)
     threads: int = Field(1, ge=1, description="torch threads in each worker")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
+        description="auto: a GPU if there is one, each worker its own where there are several; else cpu, cuda or cuda:N",
+    )
 
 
 class FederationConfig(Section):
@@ -185,6 +208,7 @@ class FederationConfig(Section):
     strategy: str = "knexa"
     agents: tuple[AgentConfig, ...] = Field(min_length=2)
     data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
     local: LocalConfig = LocalConfig()
     distillation: DistillationConfig = DistillationConfig()
     matching: MatchingConfig = MatchingConfig()
@@ -309,14 +333,15 @@ def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
 
 def _check_backbone(agent: AgentConfig, path: tuple[str | int, ...], layers: Sequence[Layer]) -> None:
     kind, colon, name = agent.backbone.partition(":")
-    embedded = ", ".join(f"embedded:{name}" for name in EMBEDDED_BACKBONES)
-    if colon and (kind != "embedded" or name not in EMBEDDED_BACKBONES):
-        hint = nearest(name, EMBEDDED_BACKBONES)
-        raise complaint(layers, path, agent.backbone, f"{embedded}, a folder, or a hub id{hint}")
-    if agent.backbone.startswith((".", "/", "~")) and not Path(agent.backbone).expanduser().exists():
-        raise complaint(layers, path, agent.backbone, f"an existing folder, {embedded}, or a hub id")
+    shipped = {"embedded": EMBEDDED_BACKBONES, "package": PACKAGED_BACKBONES}
+    known = [f"{prefix}:{name}" for prefix, names in shipped.items() for name in names]
+    allowed = f"{', '.join(known)}, a folder, a .gguf file, or a hub id"
+    if colon and name not in shipped.get(kind, ()):
+        raise complaint(layers, path, agent.backbone, allowed + nearest(agent.backbone, known))
+    if (agent.backbone.startswith((".", "/", "~")) or agent.backbone.endswith(".gguf")) and not Path(agent.backbone).expanduser().exists():
+        raise complaint(layers, path, agent.backbone, f"what exists: {allowed}")
     if not agent.backbone:
-        raise complaint(layers, path, agent.backbone, f"{embedded}, a folder, or a hub id")
+        raise complaint(layers, path, agent.backbone, allowed)
 
 
 def _known(key: str, name: object, known: Sequence[str]) -> str:

@@ -4,6 +4,10 @@ The adapter is *folded*: a layer multiplies by W + (alpha / rank) B A once, inst
 output. So generation is as fast as the bare backbone, and a training step has thin products in its backward pass only
 (``benchmarks/folded_lora.py`` measures it beside PEFT's own layers). Files are in PEFT's format:
 ``PeftModel.from_pretrained`` loads what :meth:`Adapter.save` writes.
+
+Where weights are bfloat16, a step of training changes W + (alpha / rank) B A by less than its last bit, so gradients are taken
+*beside* the weights: W x plus the thin product, as PEFT does it, with A and B in float32 in any case. So it is where activations
+are computed again in the backward pass instead of kept (``checkpointing``). For generation the adapter is folded there too.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import torch
 from peft import LoraConfig
 from safetensors.torch import save_file
 from torch.nn import functional
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 
 from knexa.errors import ModelError
@@ -53,14 +58,23 @@ class _Layer:
 class Adapter:
     """A and B of every linear layer inside the blocks of ``backbone``. ``share``: trainable over all parameters."""
 
-    def __init__(self, backbone: Backbone, target_share: float) -> None:
+    def __init__(self, backbone: Backbone, target_share: float, *, checkpointing: bool = False) -> None:
+        """``checkpointing``: keep the activations of no block for the backward pass, and compute them once more there."""
         self._backbone = backbone
         self._layers = _linear_layers(backbone)
         per_rank = sum(sum(layer.sizes) for layer in self._layers)
         self.rank = max(1, round(target_share * backbone.parameters / (per_rank * (1.0 - target_share))))
         self.share = self.rank * per_rank / (backbone.parameters + self.rank * per_rank)
-        self._a = [torch.nn.Parameter(torch.zeros(self.rank, layer.sizes[0])) for layer in self._layers]
-        self._b = [torch.nn.Parameter(torch.zeros(layer.sizes[1], self.rank)) for layer in self._layers]
+        device = backbone.device
+        self._a = [torch.nn.Parameter(torch.zeros(self.rank, layer.sizes[0], device=device)) for layer in self._layers]
+        self._b = [torch.nn.Parameter(torch.zeros(layer.sizes[1], self.rank, device=device)) for layer in self._layers]
+        self._blocks = _checkpointed(backbone) if checkpointing else []
+        self._beside = checkpointing or backbone.dtype is not torch.float32
+        self._is_beside = False
+        if self._beside:
+            for layer, a, b in zip(self._layers, self._a, self._b, strict=True):
+                layer.module.forward = partial(self._apply_beside, layer, a, b, layer.module.forward)
+        self._folded_before: list[torch.Tensor] = []
 
     def reset(self, seed: int) -> None:
         """A drawn uniformly within 1/sqrt(in) from ``seed``, B zero: the model starts as the backbone itself."""
@@ -68,7 +82,7 @@ class Adapter:
         with torch.no_grad():
             for a, b in zip(self._a, self._b, strict=True):
                 bound = 1.0 / math.sqrt(a.shape[1])
-                a.uniform_(-bound, bound, generator=random)
+                a.copy_(torch.empty(a.shape).uniform_(-bound, bound, generator=random))  # drawn on the CPU: the same for every device
                 b.zero_()
 
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -103,7 +117,8 @@ class Adapter:
             raise ModelError("an adapter with numbers that are not finite was given")
         for layer in self._layers:
             a, b = (f"base_model.model.{layer.name}.lora_{factor}.weight" for factor in "AB")
-            for name, tensor in zip((a, b), merged((own[a], own[b]), (tensors[a].float(), tensors[b].float()), alpha), strict=True):
+            theirs = tensors[a].to(own[a]), tensors[b].to(own[b])  # on this device, in float32
+            for name, tensor in zip((a, b), merged((own[a], own[b]), theirs, alpha), strict=True):
                 own[name].copy_(tensor)
 
     def save(self, folder: Path) -> None:
@@ -119,10 +134,12 @@ class Adapter:
         )
         folder.mkdir(parents=True, exist_ok=True)
         config.save_pretrained(str(folder))
-        save_file({name: tensor.contiguous() for name, tensor in self.tensors().items()}, str(folder / "adapter_model.safetensors"))
+        save_file({name: tensor.cpu().contiguous() for name, tensor in self.tensors().items()}, str(folder / "adapter_model.safetensors"))
 
     def forward(self, **inputs: Any) -> Any:
         """The adapted model's output; gradients reach A and B and nothing else."""
+        if self._beside:
+            return self._forward_beside(inputs)
         with torch.no_grad():
             folded = self._folded()
         try:
@@ -133,12 +150,32 @@ class Adapter:
             for layer in self._layers:
                 layer.module.__dict__.pop("forward", None)  # the class's own forward again
 
+    def _forward_beside(self, inputs: dict[str, Any]) -> Any:
+        for block in self._blocks:
+            block.training = True  # of the block alone, not of what is in it: nothing is dropped out
+        self._is_beside = True
+        try:
+            return self._backbone.model(**inputs)
+        finally:
+            for block in self._blocks:
+                block.training = False
+
+    def _apply_beside(self, layer: _Layer, a: torch.Tensor, b: torch.Tensor, frozen: Any, x: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = frozen(x)
+        if not self._is_beside:
+            return output
+        thin = functional.linear(functional.linear(x, a.to(x.dtype)), b.to(x.dtype))
+        return output.add(thin, alpha=ALPHA_OVER_RANK)
+
     @contextmanager
     def folded_in(self) -> Iterator[Any]:
         """The backbone's model with the adapter folded into its weights, for reading only; the exact weights come back after."""
         originals = [layer.weight.data for layer in self._layers]
+        self._is_beside = False
         with torch.no_grad():
             folded = self._folded()
+        if self._backbone.device.type == "cuda":
+            folded = self._in_place(folded)
         try:
             for layer, weight in zip(self._layers, folded, strict=True):
                 layer.weight.data = weight
@@ -152,13 +189,19 @@ class Adapter:
             raise ModelError(f"an adapter for another backbone or rank than '{self._backbone.name}' at rank {self.rank} was given")
 
     def _folded(self) -> list[torch.Tensor]:
-        """W + (alpha / rank) B A of each layer, stored as W is."""
+        """W + (alpha / rank) B A of each layer, added in float32, stored as W is."""
         return [
-            torch.addmm(layer.weight, a.T, b.T, alpha=ALPHA_OVER_RANK)
-            if layer.transposed
-            else torch.addmm(layer.weight, b, a, alpha=ALPHA_OVER_RANK)
+            torch.addmm(layer.weight.float(), *((a.T, b.T) if layer.transposed else (b, a)), alpha=ALPHA_OVER_RANK).to(layer.weight.dtype)
             for layer, a, b in zip(self._layers, self._a, self._b, strict=True)
         ]
+
+    def _in_place(self, folded: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The same values at the same addresses every time, as recorded GPU work needs it."""
+        if not self._folded_before:
+            self._folded_before = folded
+        for kept, new in zip(self._folded_before, folded, strict=True):
+            kept.copy_(new)
+        return self._folded_before
 
 
 def _apply(layer: _Layer, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -187,6 +230,15 @@ class _FoldedLinear(torch.autograd.Function):
         db = g.T @ (rows @ a.T).mul_(ALPHA_OVER_RANK)
         dx = (g @ weight).view_as(x) if ctx.needs_input_grad[0] else None
         return dx, da, db, None, None
+
+
+def _checkpointed(backbone: Backbone) -> list[Any]:
+    """The blocks of the model, set up to compute their activations anew in the backward pass."""
+    model: Any = backbone.model
+    if not model.supports_gradient_checkpointing:
+        raise ModelError(f"backbone '{backbone.name}' cannot recompute its activations; set model.checkpointing = false")
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
 
 
 def _linear_layers(backbone: Backbone) -> list[_Layer]:

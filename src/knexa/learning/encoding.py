@@ -11,6 +11,7 @@ import torch
 
 #: Target value that cross-entropy ignores (PyTorch's convention).
 IGNORED = -100
+CPU = torch.device("cpu")
 #: Batches are cut from pools of this many batches, sorted by length.
 POOL = 4
 
@@ -27,19 +28,25 @@ class SoftTarget:
 class Example:
     """``ids`` of prompt and target; the first ``prompt`` of them are masked in the loss (Eq. 2: only the answer is distilled).
 
-    ``soft``: what a teacher found likely at each token of the target, where it said so.
+    ``soft``: what a teacher found likely at each token of the target, where it said so. ``cut``: whether part of the text is missing.
     """
 
     ids: tuple[int, ...]
     prompt: int
     soft: SoftTarget | None = None
+    cut: bool = False
 
 
 def encode(tokenizer: Any, prompt: str, target: str, longest: int) -> Example:
-    """Encode one text; the target ends with the end-of-text token. Cut to ``longest`` tokens from the right."""
+    """Encode one text; the target ends with the end-of-text token.
+
+    Cut to ``longest`` tokens: of the prompt the beginning goes first, down to half of that; then of the target the end.
+    """
     prompt_ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     target_ids = [*tokenizer(target, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-    return Example(tuple((prompt_ids + target_ids)[:longest]), min(len(prompt_ids), longest))
+    kept = min(len(prompt_ids), max(longest - len(target_ids), longest // 2))
+    ids = (prompt_ids[len(prompt_ids) - kept :] + target_ids)[:longest]
+    return Example(tuple(ids), kept, cut=len(ids) < len(prompt_ids) + len(target_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Batch:
     soft: SoftTarget | None = None
 
 
-def collate(examples: Sequence[Example], pad: int) -> Batch:
+def collate(examples: Sequence[Example], pad: int, device: torch.device = CPU) -> Batch:
     width = max(len(example.ids) for example in examples)
     ids = torch.full((len(examples), width), pad, dtype=torch.int64)
     mask = torch.zeros_like(ids)
@@ -65,7 +72,10 @@ def collate(examples: Sequence[Example], pad: int) -> Batch:
         ids[row, :length] = torch.tensor(example.ids)
         mask[row, :length] = 1
         labels[row, example.prompt : length] = ids[row, example.prompt : length]
-    return Batch(ids, mask, labels, _collated_soft(examples, width))
+    soft = _collated_soft(examples, width)
+    if soft is not None:
+        soft = SoftTarget(soft.ids.to(device), soft.log.to(device))
+    return Batch(ids.to(device), mask.to(device), labels.to(device), soft)
 
 
 def _collated_soft(examples: Sequence[Example], width: int) -> SoftTarget | None:
@@ -81,7 +91,9 @@ def _collated_soft(examples: Sequence[Example], width: int) -> SoftTarget | None
     return SoftTarget(ids, log)
 
 
-def endless_batches(examples: Sequence[Example], size: int, pad: int, rng: np.random.Generator) -> Iterator[Batch]:
+def endless_batches(
+    examples: Sequence[Example], size: int, pad: int, rng: np.random.Generator, device: torch.device = CPU
+) -> Iterator[Batch]:
     """Shuffled passes over ``examples``, for ever. Examples of similar length share a batch, so little is padding."""
     while True:
         order = [int(index) for index in rng.permutation(len(examples))]
@@ -91,4 +103,4 @@ def endless_batches(examples: Sequence[Example], size: int, pad: int, rng: np.ra
             pool.sort(key=lambda index: len(examples[index].ids))
             batches = [pool[start : start + size] for start in range(0, len(pool), size)]
             for index in rng.permutation(len(batches)):
-                yield collate([examples[one] for one in batches[index]], pad)
+                yield collate([examples[one] for one in batches[index]], pad, device)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from knexa.learning.encoding import IGNORED, Batch, Example, collate
+from knexa.learning.encoding import CPU, IGNORED, Batch, Example, collate
 
 BETAS = (0.9, 0.98)
 EPSILON = 1e-6
@@ -55,12 +55,12 @@ def train_step(forward: Forward, batches: Iterator[Batch], accumulate: int) -> f
 
 
 @torch.inference_mode()
-def evaluation_loss(forward: Forward, examples: Sequence[Example], pad: int, batch_size: int = 64) -> float:
+def evaluation_loss(forward: Forward, examples: Sequence[Example], pad: int, batch_size: int = 64, device: torch.device = CPU) -> float:
     """Cross-entropy in nats a token over all unmasked tokens of ``examples`` (not a mean of batch means)."""
     total, tokens = 0.0, 0
     ordered = sorted(examples, key=lambda example: len(example.ids))
     for start in range(0, len(ordered), batch_size):
-        batch = collate(ordered[start : start + batch_size], pad)
+        batch = collate(ordered[start : start + batch_size], pad, device)
         counted = int((batch.labels[:, 1:] != IGNORED).sum())
         total += float(cross_entropy(forward, batch)) * counted
         tokens += counted

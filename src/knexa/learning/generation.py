@@ -46,12 +46,17 @@ def generate(
     seed: int = 0,
     batch_rows: int = 128,
     stop: Sequence[str] = STOP_STRINGS,
+    context: int | None = None,
 ) -> list[list[Completion]]:
     """``samples`` completions for every prompt, in the order of ``prompts``. Temperature 0 is greedy.
 
     An answer ends before the first of ``stop`` that it holds, or with the end-of-text token; without ``stop`` only with that.
+    ``context``: most tokens of prompt and answer together that the model takes; of a prompt that is too long the beginning is left out.
     """
     encoded = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
+    if context is not None:
+        max_new_tokens = min(max_new_tokens, context - 1)
+        encoded = [ids[-(context - max_new_tokens) :] for ids in encoded]
     order = sorted(range(len(prompts)), key=lambda index: (len(encoded[index]), index))
     size = max(1, batch_rows // samples)
     random = torch.Generator().manual_seed(seed)
@@ -74,7 +79,7 @@ def _decode(
     random: torch.Generator,
     stop: Sequence[str],
 ) -> list[_Row]:
-    ids, mask = _left_padded(prompts, tokenizer.pad_token_id)
+    ids, mask = (one.to(model.device) for one in _left_padded(prompts, tokenizer.pad_token_id))
     output = model(input_ids=ids, attention_mask=mask, **_positions(model, mask), use_cache=True, logits_to_keep=1)
     cache, logits = output.past_key_values, output.logits[:, -1]
     if samples > 1:
@@ -95,7 +100,7 @@ def _decode(
         if not keep:
             break
         if len(keep) < len(alive):
-            selected = torch.tensor(keep)
+            selected = torch.tensor(keep, device=model.device)
             cache.batch_select_indices(selected)
             mask, token = mask[selected], token[selected]
             alive = [alive[index] for index in keep]
@@ -131,7 +136,9 @@ def _choose(log_probabilities: torch.Tensor, temperature: float, random: torch.G
         return log_probabilities.argmax(dim=-1, keepdim=True)
     # One number a row is drawn and looked up in the cumulative probabilities; `torch.multinomial` draws one for each token.
     cumulative = torch.softmax(log_probabilities / temperature, dim=-1).cumsum(dim=-1)
-    drawn = torch.rand(len(cumulative), 1, generator=random) * cumulative[:, -1:]
+    drawn = (
+        torch.rand(len(cumulative), 1, generator=random).to(cumulative.device) * cumulative[:, -1:]
+    )  # drawn on the CPU: alike everywhere
     return torch.searchsorted(cumulative, drawn, right=True).clamp_max(cumulative.shape[1] - 1)
 
 

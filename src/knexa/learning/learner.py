@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from knexa.config import DistillationConfig, LocalConfig
+from knexa.config import DistillationConfig, LocalConfig, ModelConfig
 from knexa.errors import ModelError, PeerError
 from knexa.learning.adapter import Adapter
 from knexa.learning.backbone import load_backbone
@@ -32,18 +32,21 @@ Text = tuple[str, str]
 class Learner:
     """``family``, ``share`` (trainable parameters over all) and ``rank`` describe the model; the methods work on the loaded agent."""
 
-    def __init__(self, backbone: str, local: LocalConfig, *, longest: int = 256) -> None:
-        """``longest``: texts are cut to this many tokens. Raises ModelError if the backbone cannot be loaded."""
-        loaded = load_backbone(backbone)
-        self._adapter = Adapter(loaded, local.trainable_share)
+    def __init__(self, backbone: str, local: LocalConfig, model: ModelConfig | None = None, device: str = "auto") -> None:
+        """``device``: see :func:`knexa.learning.hardware.device_of`. Raises ModelError if the backbone cannot be loaded."""
+        about = model or ModelConfig()
+        loaded = load_backbone(backbone, device, about.dtype)
+        self._adapter = Adapter(loaded, local.trainable_share, checkpointing=about.checkpointing)
+        self._device, self._exact = loaded.device, loaded.dtype is torch.float32
         self.family, self.rank, self.share = loaded.family, self._adapter.rank, self._adapter.share
         self._tokenizer = loaded.tokenizer
-        model: Any = loaded.model
-        self._vocabulary = int(model.get_input_embeddings().weight.shape[0])
+        frozen: Any = loaded.model
+        self._vocabulary = int(frozen.get_input_embeddings().weight.shape[0])
         self._optimiser = new_optimiser(self._adapter.parameters())
         self._steps = 0
         self._local = local
-        self._longest = longest
+        self._longest = min(about.longest, loaded.context or about.longest)
+        self._context = loaded.context
         self._encoded: dict[Text, Example] = {}
 
     # --- state
@@ -56,10 +59,10 @@ class Learner:
 
     def state(self) -> bytes:
         """Adapter, optimiser moments and step count as one safetensors blob. Equal histories give equal bytes."""
-        tensors = {f"adapter.{name}": tensor.clone() for name, tensor in self._adapter.tensors().items()}
+        tensors = {f"adapter.{name}": tensor.cpu().clone() for name, tensor in self._adapter.tensors().items()}
         for index, parameter in enumerate(self._adapter.parameters()):
             for key, value in self._optimiser.state.get(parameter, {}).items():
-                tensors[f"optimiser.{key}.{index}"] = value.detach().clone()
+                tensors[f"optimiser.{key}.{index}"] = value.detach().cpu().clone()
         tensors["steps"] = torch.tensor(self._steps)
         return save(tensors)
 
@@ -71,7 +74,8 @@ class Learner:
         self._optimiser.state.clear()
         for index, parameter in enumerate(self._adapter.parameters()):
             if f"optimiser.step.{index}" in tensors:
-                self._optimiser.state[parameter] = {key: tensors[f"optimiser.{key}.{index}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                moments = {key: tensors[f"optimiser.{key}.{index}"].to(self._device) for key in ("exp_avg", "exp_avg_sq")}
+                self._optimiser.state[parameter] = {"step": tensors[f"optimiser.step.{index}"], **moments}
 
     def save_adapter(self, folder: Path) -> None:
         """Write the adapter in PEFT's own format (``PeftModel.from_pretrained`` loads it)."""
@@ -81,7 +85,7 @@ class Learner:
 
     def adapter_bytes(self) -> bytes:
         """The adapter as safetensors, in half precision: what protocol ``adapter`` sends."""
-        return save({name: tensor.to(torch.float16) for name, tensor in self._adapter.tensors().items()})
+        return save({name: tensor.to("cpu", torch.float16) for name, tensor in self._adapter.tensors().items()})
 
     def merge(self, blob: bytes, alpha: float) -> None:
         """Merge in what :meth:`adapter_bytes` of a learner with the same backbone gave, ``alpha`` of the way; forgets moments.
@@ -97,13 +101,14 @@ class Learner:
     def logits(self, texts: Sequence[Text], k: int) -> bytes:
         """The ``k`` most likely tokens at each token of ``texts``: what protocol ``logits`` sends."""
         with self._adapter.folded_in() as model:
-            return pack(soft_targets(model, self._examples(texts), self._tokenizer.pad_token_id, k))
+            return pack(soft_targets(model, self._examples(texts), self._tokenizer.pad_token_id, k, self._device))
 
     # --- learning
 
     def local_update(self, texts: Sequence[Text], steps: int, planned_steps: int, seed: int) -> float:
         """``steps`` optimiser steps on private texts. ``planned_steps``: all local steps of the run, for the warm-up. Mean loss."""
-        batches = endless_batches(self._examples(texts), self._local.batch_size, self._tokenizer.pad_token_id, stream(seed))
+        size, pad = self._local.batch_size, self._tokenizer.pad_token_id
+        batches = endless_batches(self._examples(texts), size, pad, stream(seed), self._device)
         total = 0.0
         for _ in range(steps):
             total += train_step(self._adapter.forward, batches, self._local.accumulate)
@@ -127,9 +132,10 @@ class Learner:
         """
         pad = self._tokenizer.pad_token_id
         own_size = config.own_batch_size if taught else config.own_batch_size + config.batch_size
-        own = endless_batches(self._examples(local), own_size, pad, stream(derive_seed(seed, "own")))
+        own = endless_batches(self._examples(local), own_size, pad, stream(derive_seed(seed, "own")), self._device)
         examples = [(logits or {}).get(text, example) for text, example in zip(taught, self._examples(taught), strict=True)]
-        other = endless_batches(examples, config.batch_size, pad, stream(derive_seed(seed, "taught"))) if taught else None
+        dealt = stream(derive_seed(seed, "taught"))
+        other = endless_batches(examples, config.batch_size, pad, dealt, self._device) if taught else None
         total = 0.0
         for _ in range(config.steps):
             if other is None:
@@ -145,8 +151,15 @@ class Learner:
 
     def loss(self, texts: Sequence[Text]) -> float:
         """Cross-entropy (nats a token) on the second halves of ``texts``."""
+        examples, pad = self._examples(texts), self._tokenizer.pad_token_id
+        if not self._exact:  # what a few steps changed must not be lost in the rounding of folded weights: rewards are made of it
+            return evaluation_loss(self._adapter.forward, examples, pad, device=self._device)
         with self._adapter.folded_in() as model:
-            return evaluation_loss(model, self._examples(texts), self._tokenizer.pad_token_id)
+            return evaluation_loss(model, examples, pad, device=self._device)
+
+    def cut(self, texts: Sequence[Text]) -> int:
+        """How many of ``texts`` are longer than what is read of a text (see :func:`~knexa.learning.encoding.encode`)."""
+        return sum(example.cut for example in self._examples(texts))
 
     def answer(
         self,
@@ -169,6 +182,7 @@ class Learner:
                 samples=samples,
                 seed=seed,
                 stop=stop,
+                context=self._context,
             )
 
     def _examples(self, texts: Sequence[Text]) -> list[Example]:

@@ -15,23 +15,23 @@ from safetensors.torch import load, save
 from torch.nn import functional
 
 from knexa.errors import PeerError
-from knexa.learning.encoding import IGNORED, Batch, Example, SoftTarget, collate
+from knexa.learning.encoding import CPU, IGNORED, Batch, Example, SoftTarget, collate
 from knexa.learning.finetune import Forward
 
 BATCH = 32
 
 
 @torch.inference_mode()
-def soft_targets(forward: Forward, examples: Sequence[Example], pad: int, k: int) -> list[SoftTarget]:
+def soft_targets(forward: Forward, examples: Sequence[Example], pad: int, k: int, device: torch.device = CPU) -> list[SoftTarget]:
     """The ``k`` most likely tokens for every target token of each example, best first."""
     found: list[SoftTarget] = []
     for start in range(0, len(examples), BATCH):
         some = examples[start : start + BATCH]
-        batch = collate(some, pad)
+        batch = collate(some, pad, device)
         logits = forward(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
         for row, example in zip(logits, some, strict=True):
             likely = torch.log_softmax(row[example.prompt - 1 : len(example.ids) - 1].float(), dim=-1).topk(min(k, row.shape[-1]))
-            found.append(SoftTarget(likely.indices.to(torch.int32), likely.values.to(torch.float16)))
+            found.append(SoftTarget(likely.indices.to(CPU, torch.int32), likely.values.to(CPU, torch.float16)))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,17 @@ def test_the_mean_is_the_mean_of_the_agents(tmp_path: Path) -> None:
     for stage in ("start", "end"):
         values = [agent[stage]["pass@1"] for agent in summary["agents"]]
         assert summary["mean"][stage]["pass@1"] == pytest.approx(sum(values) / 6)
+
+
+def test_codebleu_is_a_score_like_the_others(tmp_path: Path) -> None:
+    """Measured at start and end; null in a record that has none, such as that of problems without solutions."""
+    folder = write_run(tmp_path / "run")
+    end = [agent["end"]["codebleu"] for agent in summarise(folder)["agents"]]
+    assert summarise(folder)["mean"]["end"]["codebleu"] == pytest.approx(sum(end) / 6)
+    log = folder / "events.jsonl"
+    log.write_text(re.sub(r'"codebleu":[\d.]+,', "", log.read_text()))
+    assert summarise(folder)["mean"]["end"]["codebleu"] is None
+    assert summarise(folder)["mean"]["end"]["pass@10"] is not None
 
 
 def test_a_failed_exchange_is_in_the_record_and_not_among_the_measured(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from knexa.errors import RunFolderError
 from knexa.events import TIMINGS_FILE, Event, read_events
 
 #: Names of the scores, in the order in which tables show them.
-SCORES = ("pass@1", "pass@5", "pass@10")
+SCORES = ("pass@1", "pass@5", "pass@10", "codebleu")
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,10 +45,9 @@ def write_summary(folder: Path) -> dict[str, Any]:
 
 
 def _scores(evaluation: Evaluation | None) -> Scores:
-    # CodeBLEU has its place in the contract; nothing measures it yet.
     if evaluation is None:
-        return dict.fromkeys((*SCORES, "codebleu", "loss"))
-    return {name: evaluation.scores.get(name) for name in SCORES} | {"codebleu": None, "loss": evaluation.loss}
+        return dict.fromkeys((*SCORES, "loss"))
+    return {name: evaluation.scores.get(name) for name in SCORES} | {"loss": evaluation.loss}
 
 
 def _mean(rows: Iterable[Scores]) -> Scores:

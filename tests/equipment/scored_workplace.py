@@ -15,12 +15,12 @@ from knexa.protocol.peer import Result, Study, Work
 
 
 class ScoredWorkplace(ArithmeticWorkplace):
-    """Pass@k and loss are functions of the mean competence."""
+    """Pass@k, CodeBLEU and loss are functions of the mean competence."""
 
     def evaluate(self, agent: str, state: bytes, stage: str, round: int) -> dict[str, Any]:
         fields = super().evaluate(agent, state, stage, round)
         first = fields["scores"]["pass@1"]
-        scores = {"pass@1": first, "pass@5": 1 - (1 - first) ** 5, "pass@10": 1 - (1 - first) ** 10}
+        scores = {"pass@1": first, "pass@5": 1 - (1 - first) ** 5, "pass@10": 1 - (1 - first) ** 10, "codebleu": 0.3 + first / 2}
         rest = {"problems": 12, "samples": 10, "loss": 2 - first, "perplexity": 7.0, "texts_kept": 0}
         return {**fields, **rest, "scores": scores, "by_category": dict.fromkeys(CATEGORIES, first)}
 

@@ -96,7 +96,9 @@ def _evaluate(config: FederationConfig, log: EventLog, agent: str, stage: str, r
     private = np.exp(-0.5 * ((np.arange(12) - 2 * index) / 2.0) ** 2) * 0.5
     by_category = np.clip(private + strength + noise[:12], 0, 1)
     first = float(np.clip(strength + noise[12], 0, 1))
-    scores = {"pass@1": first} if stage == "round" else {"pass@1": first, "pass@5": min(1.0, 2.1 * first), "pass@10": min(1.0, 2.6 * first)}
+    scores = {"pass@1": first}
+    if stage != "round":
+        scores |= {"pass@5": min(1.0, 2.1 * first), "pass@10": min(1.0, 2.6 * first), "codebleu": 0.3 + 0.5 * first}
     log.append(
         "evaluation",
         agent=agent,

@@ -56,6 +56,7 @@ def test_training_changes_the_adapter_and_reports_a_valid_profile(workplace: Lea
     profile, after = workplace.perform("agent-4", Train(1), state, 1)
     assert isinstance(profile, Profile)
     assert Profile.from_dict(profile.to_dict()) == profile
+    assert 0.25 <= profile.metric("codebleu") <= 1.0
     assert AgentState.from_bytes(after).learner != AgentState.from_bytes(state).learner
 
 
@@ -133,11 +134,12 @@ def test_a_lazy_teacher_teaches_empty_bodies_and_a_weak_agent_never_trains() -> 
 
 
 def test_evaluation_on_the_test_split_has_every_k(workplace: LearningWorkplace) -> None:
-    """Start scores: Pass@k for all configured k, ordered, over the configured number of problems."""
+    """Start scores: Pass@k for all configured k, ordered, over the configured number of problems; and CodeBLEU."""
     scores = workplace.evaluate("agent-4", workplace.start("agent-4"), "start", 0)
     assert scores["split"] == "test"
     assert scores["problems"] == 12
     assert 0.0 <= scores["scores"]["pass@1"] <= scores["scores"]["pass@2"] <= 1.0
+    assert 0.25 <= scores["scores"]["codebleu"] <= 1.0
 
 
 def test_a_damaged_state_is_refused() -> None:

@@ -115,7 +115,7 @@ def test_the_terminal_shows_the_same_figures_as_the_summary(tmp_path: Path) -> N
     table = final_table(summary)
     assert list(table.columns[0].cells) == [*(f"agent-{n}" for n in range(1, 7)), "mean"]
     start, end = (summary["mean"][stage]["pass@1"] for stage in ("start", "end"))
-    assert list(table.columns[1].cells)[-1] == f"{100 * start:.1f} → {100 * end:.1f}"
+    assert list(table.columns[1].cells)[-1] == f"{100 * start:.1f}→{100 * end:.1f}"
 
 
 @given(low=st.floats(-1e6, 1e6), span=st.floats(1e-6, 1e6))

@@ -1,4 +1,4 @@
-"""How an agent is measured: Pass@1 and losses on its own data and the probe (private business), Pass@k on the test split."""
+"""How an agent is measured: Pass@1 and losses on its own data and the probe (private business), Pass@k and CodeBLEU on the test split."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from knexa.config import EvaluationConfig, GenerationConfig
+from knexa.evaluation.codebleu import mean_codebleu
 from knexa.evaluation.pass_at_k import mean_pass_at_k
 from knexa.evaluation.problems import CATEGORIES, Problem
 from knexa.evaluation.sandbox import Check, Sandbox
@@ -65,19 +66,39 @@ def by_category(problems: Sequence[Problem], values: np.ndarray) -> np.ndarray:
 def validation_metrics(
     problems: Sequence[Problem], passed: np.ndarray, answers: Sequence[Completion], loss: float, train_loss: float
 ) -> dict[str, float]:
-    """The six measured metrics of a profile on an agent's own validation problems. CodeBLEU is 0 until it is implemented.
+    """The six measured metrics of a profile on an agent's own validation problems. CodeBLEU is 0 where no problem has a solution.
 
     ``passed`` bool [len(problems)]; ``loss`` and ``train_loss`` in nats a token.
     """
-    compiles = [_compiles(problem.prompt + answer.text) for problem, answer in zip(problems, answers, strict=True)]
+    texts = [answer.text for answer in answers]
+    compiles = [_compiles(problem.prompt + text) for problem, text in zip(problems, texts, strict=True)]
     return {
         "pass@1": float(passed.mean()),
-        "codebleu": 0.0,
+        "codebleu": likeness(problems, texts) or 0.0,
         "perplexity": perplexity(loss),
         "loss": min(loss, METRIC_BOUND),
         "train_loss": train_loss,
         "syntax_ok": float(np.mean(compiles)),
     }
+
+
+def likeness(problems: Sequence[Problem], completions: Sequence[str]) -> float | None:
+    """Mean CodeBLEU of the completions against the canonical solutions; None if no problem has one, and those that have none left out.
+
+    Bodies are compared with bodies. The prompt stands before both, so its words, most of them its docstring's, would match for nothing.
+    """
+    known = [(problem.solution, text) for problem, text in zip(problems, completions, strict=True) if problem.solution.strip()]
+    if not known:
+        return None
+    return mean_codebleu([unindented(solution) for solution, _ in known], [unindented(text) for _, text in known])
+
+
+def unindented(body: str) -> str:
+    """A function's body as a program: every line less the indentation of the first that is not blank, if it has that."""
+    lines = body.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    margin = first[: len(first) - len(first.lstrip())]
+    return "\n".join([line.removeprefix(margin) for line in lines])
 
 
 def perplexity(loss: float) -> float:
@@ -94,7 +115,7 @@ def greedy_scores(learner: Learner, checker: Checker, problems: Sequence[Problem
 def sampled_scores(
     learner: Learner, checker: Checker, problems: Sequence[Problem], generation: GenerationConfig, evaluation: EvaluationConfig, seed: int
 ) -> dict[str, Any]:
-    """Unbiased Pass@k from n samples at temperature: the fields of a final ``evaluation`` event."""
+    """Unbiased Pass@k from n samples at temperature, and their CodeBLEU: the fields of a final ``evaluation`` event."""
     answers = learner.answer(
         [problem.prompt for problem in problems],
         max_new_tokens=generation.max_new_tokens,
@@ -103,9 +124,12 @@ def sampled_scores(
         seed=seed,
     )
     repeated = [problem for problem in problems for _ in range(evaluation.samples)]
-    passed = checker.passed(repeated, [answer.text for few in answers for answer in few])
+    texts = [answer.text for few in answers for answer in few]
+    passed = checker.passed(repeated, texts)
     correct = passed.reshape(len(problems), evaluation.samples).sum(axis=1)
     scores = {f"pass@{k}": mean_pass_at_k(evaluation.samples, correct, k) for k in evaluation.k}
+    if (like := likeness(repeated, texts)) is not None:
+        scores["codebleu"] = like
     return _fields(problems, scores, correct / evaluation.samples, evaluation.samples, learner.loss(texts_of(problems)))
 
 

@@ -11,14 +11,14 @@ from rich.table import Table
 
 from knexa.record import SCORES
 
-HEADINGS = ("agent", "Pass@1", "Pass@5", "Pass@10", "loss", "taught", "learned")
+HEADINGS = ("agent", "Pass@1", "Pass@5", "Pass@10", "CodeBLEU", "loss", "taught", "learned")
 
 
 def final_table(summary: Mapping[str, Any]) -> Table:
     """``summary`` as in ``summary.json``: every agent and the mean, start → end. Scores in percent, loss in nats a token."""
     title = f"{summary['strategy']}, seed {summary['seed']}, {summary['rounds']} rounds: test problems, start → end"
     # Fits into 80 columns: a terminal that wraps figures cannot be read.
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
     rows = final_rows(summary)
@@ -39,10 +39,10 @@ def final_rows(summary: Mapping[str, Any]) -> list[list[str]]:
 
 
 def score_cells(stages: Mapping[str, Mapping[str, float | None]]) -> list[str]:
-    """Pass@1, Pass@5, Pass@10 and loss as ``start → end``; a dash for what is not known."""
+    """Pass@1, Pass@5, Pass@10, CodeBLEU and loss as ``start→end``; n/a for what is not known."""
     start, end = stages["start"], stages["end"]
-    scores = [f"{share(start[name])} → {share(end[name])}" for name in SCORES]
-    return [*scores, f"{nats(start['loss'])} → {nats(end['loss'])}"]
+    scores = [f"{share(start[name])}→{share(end[name])}" for name in SCORES]
+    return [*scores, f"{nats(start['loss'])}→{nats(end['loss'])}"]
 
 
 def share(value: float | None) -> str:

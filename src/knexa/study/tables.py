@@ -13,7 +13,7 @@ from knexa.study.rows import Row
 from knexa.study.statistics import Interval, mean_interval, paired_interval
 
 METRICS = (*SCORES, "loss")
-HEADINGS = ("strategy", "seeds", "Pass@1 %", "Pass@5 %", "Pass@10 %", "loss")
+HEADINGS = ("strategy", "seeds", "Pass@1 %", "Pass@5 %", "Pass@10 %", "CodeBLEU %", "loss")
 
 
 def final_cells(rows: Sequence[Row]) -> list[list[str]]:

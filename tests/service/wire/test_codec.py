@@ -27,12 +27,13 @@ EVALUATION = {
     "split": "validation",
     "problems": 12,
     "samples": 4,
-    "scores": {"pass@1": 0.1, "pass@5": 0.3},
+    "scores": {"pass@1": 0.1, "pass@5": 0.3, "codebleu": 0.4},
     "by_category": dict.fromkeys(codec.CATEGORIES, 0.2),
     "loss": 0.5,
     "perplexity": None,
     "texts_kept": 3,
 }
+GREEDY = {**EVALUATION, "scores": {"pass@1": 0.1}}
 
 
 @pytest.mark.parametrize("message", [RoundOpened(3), Finished(20), Matched(MATCH)])
@@ -46,8 +47,8 @@ def test_a_directive_arrives_as_it_was_said(message) -> None:
 
 @pytest.mark.parametrize(
     "report",
-    [ProfileReported(profile("a", 2)), OutcomeReported(outcome(MATCH)), ExchangeFailed("r1-a-b", codec.NO_PACKAGE), EVALUATION],
-    ids=["profile", "outcome", "failure", "evaluation"],
+    [ProfileReported(profile("a", 2)), OutcomeReported(outcome(MATCH)), ExchangeFailed("r1-a-b", codec.NO_PACKAGE), EVALUATION, GREEDY],
+    ids=["profile", "outcome", "failure", "evaluation", "without CodeBLEU"],
 )
 def test_a_report_arrives_as_it_was_made(report) -> None:
     """Every float to the bit."""
@@ -83,6 +84,8 @@ def test_what_the_schema_does_not_know_is_dropped() -> None:
         ("loss", math.nan),
         ("loss", -1.0),
         ("pass_at_k", [2.0, 0.1]),
+        ("codebleu", 1.5),
+        ("codebleu", math.nan),
         ("by_category", [0.1] * 11),
         ("stage", 9),
         ("k", [1]),

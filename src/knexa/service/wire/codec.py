@@ -176,7 +176,7 @@ def _from_profile(agent: str, sent: pb.Profile) -> Profile:
 
 
 def _evaluation(fields: Mapping[str, Any]) -> pb.Evaluation:
-    scores = {int(name.removeprefix("pass@")): score for name, score in fields["scores"].items()}
+    scores = {int(name.removeprefix("pass@")): score for name, score in fields["scores"].items() if name != "codebleu"}
     return pb.Evaluation(
         stage=STAGES.index(fields["stage"]),
         round=fields["round"],
@@ -189,11 +189,13 @@ def _evaluation(fields: Mapping[str, Any]) -> pb.Evaluation:
         loss=fields["loss"],
         perplexity=fields["perplexity"],
         texts_kept=fields["texts_kept"],
+        codebleu=fields["scores"].get("codebleu"),
     )
 
 
 def _from_evaluation(agent: str, sent: pb.Evaluation) -> dict[str, Any]:
-    shares = [*sent.pass_at_k, *sent.by_category]
+    likeness = {"codebleu": sent.codebleu} if sent.HasField("codebleu") else {}
+    shares = [*sent.pass_at_k, *sent.by_category, *likeness.values()]
     sizes = (sent.round, sent.problems, sent.samples, sent.texts_kept, *sent.k)
     if (
         sent.stage >= len(STAGES)
@@ -211,7 +213,7 @@ def _from_evaluation(agent: str, sent: pb.Evaluation) -> dict[str, Any]:
         "split": SPLITS[sent.split],
         "problems": sent.problems,
         "samples": sent.samples,
-        "scores": {f"pass@{k}": score for k, score in zip(sent.k, sent.pass_at_k, strict=True)},
+        "scores": {f"pass@{k}": score for k, score in zip(sent.k, sent.pass_at_k, strict=True)} | likeness,
         "by_category": dict(zip(CATEGORIES, sent.by_category, strict=True)),
         "loss": _optional(agent, sent, "loss"),
         "perplexity": _optional(agent, sent, "perplexity"),

@@ -241,7 +241,7 @@ class Failure(_message.Message):
     def __init__(self, match_id: _Optional[str] = ..., reason: _Optional[_Union[FailureReason, str]] = ...) -> None: ...
 
 class Evaluation(_message.Message):
-    __slots__ = ("stage", "round", "split", "problems", "samples", "k", "pass_at_k", "by_category", "loss", "perplexity", "texts_kept")
+    __slots__ = ("stage", "round", "split", "problems", "samples", "k", "pass_at_k", "by_category", "loss", "perplexity", "texts_kept", "codebleu")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
@@ -253,6 +253,7 @@ class Evaluation(_message.Message):
     LOSS_FIELD_NUMBER: _ClassVar[int]
     PERPLEXITY_FIELD_NUMBER: _ClassVar[int]
     TEXTS_KEPT_FIELD_NUMBER: _ClassVar[int]
+    CODEBLEU_FIELD_NUMBER: _ClassVar[int]
     stage: int
     round: int
     split: int
@@ -264,7 +265,8 @@ class Evaluation(_message.Message):
     loss: float
     perplexity: float
     texts_kept: int
-    def __init__(self, stage: _Optional[int] = ..., round: _Optional[int] = ..., split: _Optional[int] = ..., problems: _Optional[int] = ..., samples: _Optional[int] = ..., k: _Optional[_Iterable[int]] = ..., pass_at_k: _Optional[_Iterable[float]] = ..., by_category: _Optional[_Iterable[float]] = ..., loss: _Optional[float] = ..., perplexity: _Optional[float] = ..., texts_kept: _Optional[int] = ...) -> None: ...
+    codebleu: float
+    def __init__(self, stage: _Optional[int] = ..., round: _Optional[int] = ..., split: _Optional[int] = ..., problems: _Optional[int] = ..., samples: _Optional[int] = ..., k: _Optional[_Iterable[int]] = ..., pass_at_k: _Optional[_Iterable[float]] = ..., by_category: _Optional[_Iterable[float]] = ..., loss: _Optional[float] = ..., perplexity: _Optional[float] = ..., texts_kept: _Optional[int] = ..., codebleu: _Optional[float] = ...) -> None: ...
 
 class Greeting(_message.Message):
     __slots__ = ("ticket", "certificate", "offer")

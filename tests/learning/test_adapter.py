@@ -9,10 +9,11 @@ from peft import PeftModel
 from knexa.errors import ModelError
 from knexa.learning.adapter import Adapter
 from knexa.learning.backbone import EMBEDDED, load_backbone
+from knexa.learning.hardware import Dtype
 
 
-def _trained(name: str, share: float = 0.025) -> tuple[Adapter, torch.Tensor]:
-    adapter = Adapter(load_backbone(f"embedded:{name}"), share)
+def _trained(name: str, share: float = 0.025, *, dtype: Dtype = "float32", checkpointing: bool = False) -> tuple[Adapter, torch.Tensor]:
+    adapter = Adapter(load_backbone(f"embedded:{name}", dtype=dtype), share, checkpointing=checkpointing)
     adapter.reset(3)
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -45,6 +46,35 @@ def test_gradients_are_those_of_peft(name: str, tmp_path: Path) -> None:
     for key, parameter in ours.items():
         assert parameter.grad is not None
         assert torch.allclose(parameter.grad, theirs[key], atol=1e-5), key
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_activations_that_are_computed_again_give_the_same_gradients(name: str) -> None:
+    """Beside the weights instead of folded into them, and anew in the backward pass: the same up to rounding; nothing is dropped."""
+    gradients = []
+    for checkpointing in (False, True):
+        adapter, ids = _trained(name, checkpointing=checkpointing)
+        adapter.forward(input_ids=ids, use_cache=False).logits.logsumexp(-1).mean().backward()
+        gradients.append([parameter.grad for parameter in adapter.parameters()])
+        with adapter.folded_in() as model:
+            assert model(input_ids=ids).past_key_values is not None
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*gradients, strict=True))
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_an_adapter_on_bfloat16_weights_learns_as_on_exact_ones(name: str) -> None:
+    """Its own numbers stay float32; gradients point the same way, and folded weights answer alike."""
+    exact, ids = _trained(name)
+    rough, _ = _trained(name, dtype="bfloat16")
+    assert {parameter.dtype for parameter in rough.parameters()} == {torch.float32}
+    directions = []
+    for adapter in (exact, rough):
+        adapter.forward(input_ids=ids).logits.float().logsumexp(-1).mean().backward()
+        directions.append(torch.cat([parameter.grad.flatten() for parameter in adapter.parameters()]))
+    assert torch.cosine_similarity(*directions, dim=0) > 0.97
+    with torch.no_grad(), exact.folded_in() as one, rough.folded_in() as other:
+        wanted, found = one(input_ids=ids).logits.softmax(-1), other(input_ids=ids).logits.float().softmax(-1)
+    assert (wanted - found).abs().sum(-1).mean() < 0.1
 
 
 @pytest.mark.parametrize("name", EMBEDDED)

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 
 from knexa.evaluation.bank.splits import load_bank
 from knexa.learning.backbone import EMBEDDED, ZOO, load_backbone
-from knexa.learning.generation import STOP_STRINGS, _choose, generate
+from knexa.learning.generation import STOP_STRINGS, choose, generate
 
 PROMPTS = [problem.prompt for problem in load_bank().validation[::10]]
 
@@ -48,8 +48,9 @@ def test_tokens_are_drawn_as_often_as_the_tempered_softmax_says() -> None:
     probabilities = torch.tensor([0.0, 0.5, 0.3, 0.0, 0.15, 0.05, 0.0])
     draws, temperature = 20_000, 0.4
     log_probabilities = torch.log_softmax(temperature * probabilities.log(), dim=-1).expand(draws, -1)
-    tokens = _choose(log_probabilities, temperature, torch.Generator().manual_seed(3))
+    tokens, gains = choose(log_probabilities, temperature, torch.rand(draws, 1, generator=torch.Generator().manual_seed(3)))
     assert tokens.shape == (draws, 1)
+    assert torch.equal(gains, log_probabilities.gather(1, tokens).squeeze(1))  # of the model, not of what was drawn from
     shares = torch.bincount(tokens.flatten(), minlength=len(probabilities)) / draws
     assert ((shares - probabilities).abs() <= 5 * (probabilities * (1 - probabilities) / draws).sqrt()).all()
 

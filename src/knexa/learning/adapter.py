@@ -24,6 +24,7 @@ import torch
 from peft import LoraConfig
 from safetensors.torch import save_file
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 
@@ -234,11 +235,12 @@ class _FoldedLinear(torch.autograd.Function):
 
 def _checkpointed(backbone: Backbone) -> list[Any]:
     """The blocks of the model, set up to compute their activations anew in the backward pass."""
-    model: Any = backbone.model
-    if not model.supports_gradient_checkpointing:
+    blocks: list[Any] = [module for module in backbone.model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not blocks:
         raise ModelError(f"backbone '{backbone.name}' cannot recompute its activations; set model.checkpointing = false")
-    model.gradient_checkpointing_enable({"use_reentrant": False})
-    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    for block in blocks:
+        block.gradient_checkpointing, block._gradient_checkpointing_func = True, partial(checkpoint, use_reentrant=False)
+    return blocks
 
 
 def _linear_layers(backbone: Backbone) -> list[_Layer]:

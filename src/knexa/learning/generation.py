@@ -6,7 +6,7 @@ values, and a row leaves the batch as soon as it has ended, so late steps are sm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +27,21 @@ class Completion:
 
 
 @dataclass(slots=True)
-class _Row:
+class Row:
+    """An answer in the making: the ``sample``-th to prompt number ``prompt``. ``log_probability``: of ``tokens``, in nats."""
+
     prompt: int
     sample: int
     tokens: list[int]
     log_probability: float
+
+    def add(self, token: int, gain: float) -> None:
+        self.tokens.append(token)
+        self.log_probability += gain
+
+
+#: Tokenizer, prompts as ids, most new tokens, temperature, samples, seed, stop strings; all rows, prompt by prompt.
+Decode = Callable[[Any, Sequence[list[int]], int, float, int, int, Sequence[str]], list[Row]]
 
 
 @torch.inference_mode()
@@ -47,16 +57,21 @@ def generate(
     batch_rows: int = 128,
     stop: Sequence[str] = STOP_STRINGS,
     context: int | None = None,
+    decode: Decode | None = None,
 ) -> list[list[Completion]]:
     """``samples`` completions for every prompt, in the order of ``prompts``. Temperature 0 is greedy.
 
     An answer ends before the first of ``stop`` that it holds, or with the end-of-text token; without ``stop`` only with that.
     ``context``: most tokens of prompt and answer together that the model takes; of a prompt that is too long the beginning is left out.
+    ``decode``: another way than batches (:class:`knexa.learning.continuous.ContinuousBatching`).
     """
     encoded = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
     if context is not None:
         max_new_tokens = min(max_new_tokens, context - 1)
         encoded = [ids[-(context - max_new_tokens) :] for ids in encoded]
+    if decode is not None:
+        rows = decode(tokenizer, encoded, max_new_tokens, temperature, samples, seed, stop)
+        return [[completion(tokenizer, row, stop) for row in rows[at : at + samples]] for at in range(0, len(rows), samples)]
     order = sorted(range(len(prompts)), key=lambda index: (len(encoded[index]), index))
     size = max(1, batch_rows // samples)
     random = torch.Generator().manual_seed(seed)
@@ -65,7 +80,7 @@ def generate(
         chosen = order[start : start + size]
         rows = _decode(model, tokenizer, [encoded[index] for index in chosen], max_new_tokens, temperature, samples, random, stop)
         for row in rows:
-            results[chosen[row.prompt]].append(_completion(tokenizer, row, stop))
+            results[chosen[row.prompt]].append(completion(tokenizer, row, stop))
     return results
 
 
@@ -78,25 +93,24 @@ def _decode(
     samples: int,
     random: torch.Generator,
     stop: Sequence[str],
-) -> list[_Row]:
-    ids, mask = (one.to(model.device) for one in _left_padded(prompts, tokenizer.pad_token_id))
+) -> list[Row]:
+    ids, mask = (one.to(model.device) for one in left_padded(prompts, tokenizer.pad_token_id))
     output = model(input_ids=ids, attention_mask=mask, **_positions(model, mask), use_cache=True, logits_to_keep=1)
     cache, logits = output.past_key_values, output.logits[:, -1]
     if samples > 1:
         cache.batch_repeat_interleave(samples)
         mask, logits = mask.repeat_interleave(samples, 0), logits.repeat_interleave(samples, 0)
-    rows = [_Row(prompt, sample, [], 0.0) for prompt in range(len(prompts)) for sample in range(samples)]
+    rows = [Row(prompt, sample, [], 0.0) for prompt in range(len(prompts)) for sample in range(samples)]
     alive = list(rows)
     for step in range(max_new_tokens):
-        log_probabilities = torch.log_softmax(logits.float(), dim=-1)
-        token = _choose(log_probabilities, temperature, random)
-        gained = log_probabilities.gather(1, token).squeeze(1).tolist()
-        for row, next_token, gain in zip(alive, token.squeeze(1).tolist(), gained, strict=True):
-            row.tokens.append(next_token)
-            row.log_probability += gain
+        drawn = torch.rand(len(alive), 1, generator=random) if temperature else None
+        token, gained = choose(logits, temperature, None if drawn is None else drawn.to(logits.device))
+        for row, next_token, gain in zip(alive, token.squeeze(1).tolist(), gained.tolist(), strict=True):
+            row.add(next_token, gain)
         if step + 1 == max_new_tokens:
             break
-        keep = [index for index, row in enumerate(alive) if not _ended(tokenizer, row, step, stop)]
+        looked_for = stop if step % CHECK_EVERY == CHECK_EVERY - 1 else ()
+        keep = [index for index, row in enumerate(alive) if not has_ended(tokenizer, row, looked_for)]
         if not keep:
             break
         if len(keep) < len(alive):
@@ -112,7 +126,7 @@ def _decode(
     return rows
 
 
-def _left_padded(prompts: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+def left_padded(prompts: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
     width = max(max(len(prompt) for prompt in prompts), 1)
     ids = torch.full((len(prompts), width), pad, dtype=torch.int64)
     mask = torch.zeros_like(ids)
@@ -131,27 +145,32 @@ def _positions(model: Any, mask: torch.Tensor, *, last_only: bool = False) -> di
     return {"position_ids": positions[:, -1:] if last_only else positions}
 
 
-def _choose(log_probabilities: torch.Tensor, temperature: float, random: torch.Generator) -> torch.Tensor:
-    if temperature == 0.0:
-        return log_probabilities.argmax(dim=-1, keepdim=True)
-    # One number a row is drawn and looked up in the cumulative probabilities; `torch.multinomial` draws one for each token.
-    cumulative = torch.softmax(log_probabilities / temperature, dim=-1).cumsum(dim=-1)
-    drawn = (
-        torch.rand(len(cumulative), 1, generator=random).to(cumulative.device) * cumulative[:, -1:]
-    )  # drawn on the CPU: alike everywhere
-    return torch.searchsorted(cumulative, drawn, right=True).clamp_max(cumulative.shape[1] - 1)
+def choose(logits: torch.Tensor, temperature: float, drawn: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The next token of each row [rows, 1] and its log-probability [rows] (nats) under the model, from ``logits`` [rows, vocabulary].
+
+    Temperature 0 takes the likeliest; else ``drawn`` [rows, 1], uniform in [0, 1), is looked up in the cumulative probabilities:
+    one number a row, where :func:`torch.multinomial` draws one for each token.
+    """
+    log_probabilities = torch.log_softmax(logits.float(), dim=-1)
+    if temperature == 0.0 or drawn is None:
+        token = log_probabilities.argmax(dim=-1, keepdim=True)
+    else:
+        cumulative = torch.softmax(log_probabilities / temperature, dim=-1).cumsum(dim=-1)
+        token = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp_max(cumulative.shape[1] - 1)
+    return token, log_probabilities.gather(1, token).squeeze(1)
 
 
-def _ended(tokenizer: Any, row: _Row, step: int, stop: Sequence[str]) -> bool:
+def has_ended(tokenizer: Any, row: Row, stop: Sequence[str]) -> bool:
+    """Whether the end-of-text token, or one of ``stop`` among its last tokens, ends it."""
     if row.tokens[-1] == tokenizer.eos_token_id:
         return True
-    if step % CHECK_EVERY != CHECK_EVERY - 1:
+    if not stop:
         return False
     text = tokenizer.decode(row.tokens[-2 * CHECK_EVERY :])
     return any(end in text for end in stop)
 
 
-def _completion(tokenizer: Any, row: _Row, stop: Sequence[str]) -> Completion:
+def completion(tokenizer: Any, row: Row, stop: Sequence[str]) -> Completion:
     text = tokenizer.decode([token for token in row.tokens if token != tokenizer.eos_token_id], skip_special_tokens=True)
     ends = [at for at in (text.find(end) for end in stop) if at >= 0]
     text = text[: min(ends) + 1] if ends else text

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import struct
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -51,7 +52,7 @@ def _convert(file: Path, name: str, folder: Path) -> None:
         del model.config.quantization_config
         model.save_pretrained(aside)
         os.replace(aside, folder)
-    except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, ImportError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, struct.error) as error:
         shutil.rmtree(aside, ignore_errors=True)
         raise ModelError(f"backbone '{name}': {file} cannot be read as a GGUF model ({_first_line(error)})") from error
 

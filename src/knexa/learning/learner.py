@@ -18,6 +18,7 @@ from knexa.config import DistillationConfig, LocalConfig, ModelConfig
 from knexa.errors import ModelError, PeerError
 from knexa.learning.adapter import Adapter
 from knexa.learning.backbone import load_backbone
+from knexa.learning.continuous import FAMILIES, ContinuousBatching
 from knexa.learning.distillation import akd_step
 from knexa.learning.encoding import Example, encode, endless_batches
 from knexa.learning.finetune import descend, evaluation_loss, new_optimiser, train_step, warmed_up
@@ -47,6 +48,8 @@ class Learner:
         self._local = local
         self._longest = min(about.longest, loaded.context or about.longest)
         self._context = loaded.context
+        continuous = loaded.device.type == "cuda" and loaded.family in FAMILIES
+        self._decode = ContinuousBatching(frozen) if continuous else None
         self._encoded: dict[Text, Example] = {}
 
     # --- state
@@ -183,6 +186,7 @@ class Learner:
                 seed=seed,
                 stop=stop,
                 context=self._context,
+                decode=self._decode,
             )
 
     def _examples(self, texts: Sequence[Text]) -> list[Example]:

@@ -60,6 +60,9 @@ class AgentConfig(Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
     backbone: str = Field(description="'embedded:NAME', 'package:NAME', a folder, a .gguf file, or a hub id")
+    data: str | None = Field(
+        None, description="path of a .jsonl file with its own private rows, for every agent or for none; None = dealt from data.problems"
+    )
     organisation: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
@@ -324,6 +327,9 @@ def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
         if agent.name in names[:index]:
             raise complaint(layers, ("agents", index, "name"), agent.name, "a name that no other agent has")
         _check_backbone(agent, ("agents", index, "backbone"), layers)
+        if (agent.data is None) != (config.agents[0].data is None):
+            allowed = "a file for every agent or for none"
+            raise complaint(layers, ("agents", index, "data"), agent.data or "none", allowed)
         for unknown in sorted(set(agent.refuses) - set(names)):
             raise complaint(layers, ("agents", index, "refuses"), unknown, f"names of agents: {', '.join(names)}{nearest(unknown, names)}")
     if max(config.evaluation.k, default=0) > config.evaluation.samples or min(config.evaluation.k, default=0) < 1:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from knexa.errors import ConfigurationError, SandboxError
 from knexa.evaluation.human_eval_mbpp import UNSOLVED, human_eval_mbpp
 from knexa.evaluation.normal_form import share_nothing
 from knexa.evaluation.problem_files import load_human_eval, load_mbpp
-from knexa.evaluation.problems import CATEGORIES, Problem
+from knexa.evaluation.problems import CATEGORIES
 from knexa.evaluation.sandbox import Check, Sandbox
 from knexa.evaluation.splits import Splits
 
@@ -24,13 +23,9 @@ def splits() -> Splits:
     return human_eval_mbpp(MBPP, 42)
 
 
-def _groups(splits: Splits) -> dict[str, tuple[Problem, ...]]:
-    return {one.name: getattr(splits, one.name) for one in fields(Splits) if one.name != "notes"}
-
-
 def test_the_sizes_are_the_papers(splits: Splits) -> None:
     """164 + 300 = 464 problems, 348 to train on and 116 to test; 128 prompts in the transfer set."""
-    assert {name: len(problems) for name, problems in _groups(splits).items()} == {
+    assert {name: len(problems) for name, problems in splits.groups().items()} == {
         "private": 348,
         "validation": 60,
         "transfer": 128,
@@ -43,14 +38,14 @@ def test_the_sizes_are_the_papers(splits: Splits) -> None:
 
 def test_what_is_taught_and_measured_in_public_is_nobodys_private_or_test_problem(splits: Splits) -> None:
     """By prompt and by program; and public splits come from the rest of MBPP alone."""
-    groups = _groups(splits)
+    groups = splits.groups()
     assert share_nothing(list(groups.items())) is None
     assert all(p.task_id.startswith("MBPP/") for name in ("transfer", "probe", "validation") for p in groups[name])
 
 
 def test_no_prompt_holds_its_solution(splits: Splits) -> None:
     """Neither whole nor by any of its longer lines."""
-    for problem in (problem for problems in _groups(splits).values() for problem in problems):
+    for problem in (problem for problems in splits.groups().values() for problem in problems):
         lines = [line.strip() for line in problem.solution.splitlines() if len(line.strip()) > 30 and not line.strip().startswith("#")]
         assert [line for line in lines if line in problem.prompt and "import" not in line] == [], problem.task_id
 
@@ -58,7 +53,7 @@ def test_no_prompt_holds_its_solution(splits: Splits) -> None:
 def test_every_problem_has_a_category_and_the_probe_has_problems_of_all(splits: Splits) -> None:
     """Tables, curriculum and profile need one of the 12."""
     assert {problem.category for problem in splits.probe} == set(CATEGORIES)
-    assert all(problem.category in CATEGORIES for problems in _groups(splits).values() for problem in problems)
+    assert all(problem.category in CATEGORIES for problems in splits.groups().values() for problem in problems)
 
 
 def test_a_seed_names_the_splits(splits: Splits) -> None:

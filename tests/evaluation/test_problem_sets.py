@@ -51,7 +51,7 @@ def test_copies_in_a_file_are_left_out_and_told(tmp_path: Path) -> None:
     copies = [row | {"task_id": f"copy/{n}", "prompt": row["prompt"].replace("Add", "Count")} for n, row in enumerate(_rows(7))]
     path = _file(tmp_path / "mine.jsonl", [*_rows(120), *copies])
     splits = load_splits(DataConfig(problems=path), 3)
-    assert splits.notes == (f"{path}: 7 problems are left out, since another has the same prompt or the same program",)
+    assert splits.notes == (f"{path}: 7 rows are left out, since an earlier row has the same prompt or the same program",)
 
 
 @pytest.mark.skipif(not MBPP.is_file(), reason="MBPP is not there: put mbpp.jsonl into ../shared/data")

@@ -6,7 +6,7 @@ import pytest
 
 from knexa.errors import ConfigurationError
 from knexa.evaluation.bank.splits import load_bank
-from knexa.evaluation.splits import Splits, evenly, require_disjoint, split_by_shares
+from knexa.evaluation.splits import FILE_SHARES, PUBLIC_SHARES, SPLITS, Splits, evenly, require_disjoint, split_by_shares
 
 BANK = load_bank()
 EMPTY = Splits(private=(), validation=(), transfer=(), probe=(), test=())
@@ -30,17 +30,23 @@ def test_the_embedded_bank_is_disjoint() -> None:
 def test_a_file_is_split_once_and_completely() -> None:
     """Every problem is in one split, the same for one seed, another for another."""
     problems = BANK.private[::4]
-    one, again, other = (split_by_shares("mine.jsonl", problems, seed) for seed in (1, 1, 2))
+    one, again, other = (split_by_shares("mine.jsonl", problems, seed, FILE_SHARES) for seed in (1, 1, 2))
     assert one == again != other
-    splits = (one.private, one.validation, one.transfer, one.probe, one.test)
-    assert sorted(p.task_id for split in splits for p in split) == sorted(p.task_id for p in problems)
-    assert [len(split) for split in splits] == [183, 16, 33, 16, 82]
+    groups = one.groups()
+    assert sorted(p.task_id for group in groups.values() for p in group) == sorted(p.task_id for p in problems)
+    assert [len(groups[name]) for name in SPLITS] == [183, 16, 33, 16, 82]
+
+
+def test_a_file_for_public_splits_only_leaves_nothing_private() -> None:
+    """Where agents bring their own files: what is not transfer set, probe or validation is the test split."""
+    splits = split_by_shares("mine.jsonl", BANK.private[::4], 1, PUBLIC_SHARES)
+    assert [len(group) for group in splits.groups().values()] == [0, 33, 115, 49, 133]
 
 
 def test_a_handful_of_problems_is_not_split() -> None:
     """A sentence with file, count and need."""
     with pytest.raises(ConfigurationError, match=r"mine.jsonl: 99 different problems; at least 100"):
-        split_by_shares("mine.jsonl", BANK.private[:99], 1)
+        split_by_shares("mine.jsonl", BANK.private[:99], 1, FILE_SHARES)
 
 
 def test_an_even_choice_takes_from_every_category_what_there_is() -> None:

@@ -63,7 +63,7 @@ def preflight(config: FederationConfig) -> tuple[str, ...]:
     """
     data = federation_data(config)
     matchmaker_of(config, trial=lambda matches: [0.0] * len(matches))
-    return data.notes
+    return (*data.notes, *(note for private in data.private.values() for note in private.notes))
 
 
 def show_notes(notes: Iterable[str]) -> None:

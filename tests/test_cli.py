@@ -59,7 +59,7 @@ MISTAKES = [
     (["run", "--set", "agents.0.backbone=./nowhere"], "--set agents.0.backbone: found './nowhere'; allowed: an existing folder"),
     (
         ["run", "--set", "data.problems=nowhere.jsonl"],
-        "--set data.problems: found 'nowhere.jsonl'; allowed: 'embedded', 'human-eval+mbpp' or",
+        "--set data.problems: found 'nowhere.jsonl'; allowed: 'embedded', 'notes', 'human-eval+mbpp' or",
     ),
     (["run", "--set", "data.private=1000000"], "data.private = 1000000: there are only"),
     (["run", "--set", "matching.matchmaker=nowhere:Nobody"], "matching.matchmaker = 'nowhere:Nobody': cannot import 'nowhere'"),

@@ -26,8 +26,8 @@ EMBEDDED_BACKBONES = ("qwen2", "gpt2", "bloom", "gpt-neox")
 #: Backbones that packages of the Python index carry, named ``package:NAME``.
 PACKAGED_BACKBONES = ("smollm2-135m", "gemma3-270m")
 
-#: The paper's programming tasks, as ``data.problems`` names them.
-HUMAN_EVAL_MBPP = "human-eval+mbpp"
+#: The shipped texts without tests and the paper's programming tasks, as ``data.problems`` names them.
+NOTES, HUMAN_EVAL_MBPP = "notes", "human-eval+mbpp"
 
 #: Matchmakers named without ``module:object``.
 MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
@@ -47,7 +47,9 @@ class DataConfig(Section):
     """Which problems, and how private data is spread over the agents."""
 
     problems: str = Field(
-        "embedded", description=f"'embedded' (the shipped bank), '{HUMAN_EVAL_MBPP}' (the paper's) or a path to a .jsonl file of problems"
+        "embedded",
+        description=f"'embedded' (the shipped bank), '{NOTES}' (shipped texts), '{HUMAN_EVAL_MBPP}' (the paper's tasks) or the path "
+        "of a .jsonl file of problems or texts",
     )
     mbpp: str | None = Field(None, description=f"path of mbpp.jsonl, for '{HUMAN_EVAL_MBPP}'")
     alpha: float = Field(0.1, gt=0, description="Dirichlet concentration per category over agents; small = non-IID")
@@ -343,8 +345,8 @@ def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
 
 
 def _check_problems(data: DataConfig, layers: Sequence[Layer]) -> None:
-    if data.problems not in ("embedded", HUMAN_EVAL_MBPP) and not Path(data.problems).is_file():
-        allowed = f"'embedded', '{HUMAN_EVAL_MBPP}' or the path of an existing .jsonl file of problems"
+    if data.problems not in ("embedded", NOTES, HUMAN_EVAL_MBPP) and not Path(data.problems).is_file():
+        allowed = f"'embedded', '{NOTES}', '{HUMAN_EVAL_MBPP}' or the path of an existing .jsonl file"
         raise complaint(layers, ("data", "problems"), data.problems, allowed)
     if data.mbpp is not None and (data.problems != HUMAN_EVAL_MBPP or not Path(data.mbpp).is_file()):
         raise complaint(layers, ("data", "mbpp"), data.mbpp, f"an existing file, where data.problems = '{HUMAN_EVAL_MBPP}' uses it")

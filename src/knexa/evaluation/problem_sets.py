@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from knexa.config import HUMAN_EVAL_MBPP, DataConfig
+from knexa.config import HUMAN_EVAL_MBPP, NOTES, DataConfig
 from knexa.errors import ConfigurationError
 from knexa.evaluation.bank.splits import load_bank
 from knexa.evaluation.classifier import category_of
 from knexa.evaluation.human_eval_mbpp import human_eval_mbpp
 from knexa.evaluation.normal_form import distinct, identities
+from knexa.evaluation.notes import NOTES_FILE
 from knexa.evaluation.problem_files import UNCATEGORISED, load_problems
 from knexa.evaluation.problems import CATEGORIES, SLOTS, Problem
 from knexa.evaluation.splits import FILE_SHARES, PUBLIC_SHARES, Splits, by_category, split_by_shares
@@ -29,7 +30,8 @@ def load_splits(data: DataConfig, seed: int, *, own_files: bool = False) -> Spli
         if data.mbpp is None:
             raise ConfigurationError(f"data.mbpp: data.problems = '{HUMAN_EVAL_MBPP}' needs the path of mbpp.jsonl (974 rows, CC BY 4.0)")
         return human_eval_mbpp(Path(data.mbpp), seed)
-    return _of_file(Path(data.problems), seed, PUBLIC_SHARES if own_files else FILE_SHARES)
+    path = NOTES_FILE if data.problems == NOTES else Path(data.problems)
+    return _of_file(path, seed, PUBLIC_SHARES if own_files else FILE_SHARES)
 
 
 def load_own(path: Path, splits: Splits) -> tuple[Sequence[Problem], tuple[str, ...]]:

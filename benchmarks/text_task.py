@@ -33,9 +33,8 @@ def main() -> None:
         lower = {agent: alone[agent]["loss"] - loss for agent, loss in losses.items()}
         append({**row("text_task"), **measured, "losses": losses, "below_local": lower})
         worst = min(lower, key=lambda agent: lower[agent])
-        print(
-            f"{measured['strategy']}, seed {measured['seed']}: mean loss {measured['loss']:.3f}, least below local {lower[worst]:+.3f} ({worst})"
-        )
+        least = f"least below local {lower[worst]:+.3f} ({worst})"
+        print(f"{measured['strategy']}, {seed}: mean loss {measured['loss']:.3f}, {least}")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,10 @@ MISTAKES = [
     (["run", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory)"),
     (["run", "--set", "agents.0.backbone=embedded:gtp2"], "--set agents.0.backbone: found 'embedded:gtp2'; allowed: embedded:qwen2"),
     (["run", "--set", "agents.0.backbone=./nowhere"], "--set agents.0.backbone: found './nowhere'; allowed: an existing folder"),
-    (["run", "--set", "data.problems=nowhere.jsonl"], "--set data.problems: found 'nowhere.jsonl'; allowed: 'embedded' or"),
+    (
+        ["run", "--set", "data.problems=nowhere.jsonl"],
+        "--set data.problems: found 'nowhere.jsonl'; allowed: 'embedded', 'notes', 'human-eval+mbpp' or",
+    ),
     (["run", "--set", "data.private=1000000"], "data.private = 1000000: there are only"),
     (["run", "--set", "matching.matchmaker=nowhere:Nobody"], "matching.matchmaker = 'nowhere:Nobody': cannot import 'nowhere'"),
     (["run", "--resume", "nowhere"], "nowhere is no run folder"),

@@ -103,7 +103,10 @@ MISTAKES = [
     (["agents.1.name=agent-1"], "--set agents.1.name: found 'agent-1'; allowed: a name that no other agent has"),
     (["agents.0.backbone=embedded:gtp2"], "--set agents.0.backbone: found 'embedded:gtp2'; allowed: embedded:qwen2, embedded:gpt2"),
     (["agents.0.backbone=./nowhere"], "--set agents.0.backbone: found './nowhere'; allowed: an existing folder"),
-    (["data.problems=nowhere.jsonl"], "--set data.problems: found 'nowhere.jsonl'; allowed: 'embedded' or the path"),
+    (
+        ["data.problems=nowhere.jsonl"],
+        "--set data.problems: found 'nowhere.jsonl'; allowed: 'embedded', 'notes', 'human-eval+mbpp' or the path",
+    ),
     (["evaluation.k=[1,20]"], "--set evaluation.k: found (1, 20); allowed: whole numbers from 1 to evaluation.samples = 10"),
     (["matching.matchmaker=rndom"], "--set matching.matchmaker: found 'rndom'; allowed: knexa, random"),
     (["matching.context=cat"], "--set matching.context: found 'cat'; allowed: concat, gap"),

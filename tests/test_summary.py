@@ -13,7 +13,7 @@ from knexa.errors import RunFolderError
 from knexa.record import read_run
 from knexa.summary import summarise, write_summary
 
-SCORES = {"pass@1", "pass@5", "pass@10", "codebleu", "loss"}
+SCORES = {"pass@1", "pass@5", "pass@10", "exact_match", "codebleu", "loss"}
 
 
 def test_the_summary_has_the_published_shape(tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ EMBEDDED_BACKBONES = ("qwen2", "gpt2", "bloom", "gpt-neox")
 #: Backbones that packages of the Python index carry, named ``package:NAME``.
 PACKAGED_BACKBONES = ("smollm2-135m", "gemma3-270m")
 
+#: The shipped texts without tests and the paper's programming tasks, as ``data.problems`` names them.
+NOTES, HUMAN_EVAL_MBPP = "notes", "human-eval+mbpp"
+
 #: Matchmakers named without ``module:object``.
 MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
 
@@ -43,7 +46,12 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Which problems, and how private data is spread over the agents."""
 
-    problems: str = Field("embedded", description="'embedded' (the shipped bank) or a path to a .jsonl file of problems")
+    problems: str = Field(
+        "embedded",
+        description=f"'embedded' (the shipped bank), '{NOTES}' (shipped texts), '{HUMAN_EVAL_MBPP}' (the paper's tasks) or the path "
+        "of a .jsonl file of problems or texts",
+    )
+    mbpp: str | None = Field(None, description=f"path of mbpp.jsonl, for '{HUMAN_EVAL_MBPP}'")
     alpha: float = Field(0.1, gt=0, description="Dirichlet concentration per category over agents; small = non-IID")
     private: int = Field(900, ge=1, description="problems of the private pool shared out over all agents")
     minimum: int = Field(60, ge=1, description="fewest private problems an agent may get; the draw is repeated until it holds")
@@ -54,6 +62,9 @@ class AgentConfig(Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
     backbone: str = Field(description="'embedded:NAME', 'package:NAME', a folder, a .gguf file, or a hub id")
+    data: str | None = Field(
+        None, description="path of a .jsonl file with its own private rows, for every agent or for none; None = dealt from data.problems"
+    )
     organisation: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
@@ -318,6 +329,9 @@ def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
         if agent.name in names[:index]:
             raise complaint(layers, ("agents", index, "name"), agent.name, "a name that no other agent has")
         _check_backbone(agent, ("agents", index, "backbone"), layers)
+        if (agent.data is None) != (config.agents[0].data is None):
+            allowed = "a file for every agent or for none"
+            raise complaint(layers, ("agents", index, "data"), agent.data or "none", allowed)
         for unknown in sorted(set(agent.refuses) - set(names)):
             raise complaint(layers, ("agents", index, "refuses"), unknown, f"names of agents: {', '.join(names)}{nearest(unknown, names)}")
     if max(config.evaluation.k, default=0) > config.evaluation.samples or min(config.evaluation.k, default=0) < 1:
@@ -327,8 +341,15 @@ def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
     if config.matching.matchmaker not in MATCHMAKERS and ":" not in config.matching.matchmaker:
         hint = nearest(config.matching.matchmaker, MATCHMAKERS)
         raise complaint(layers, ("matching", "matchmaker"), config.matching.matchmaker, f"{', '.join(MATCHMAKERS)} or module:object{hint}")
-    if config.data.problems != "embedded" and not Path(config.data.problems).is_file():
-        raise complaint(layers, ("data", "problems"), config.data.problems, "'embedded' or the path of an existing .jsonl file of problems")
+    _check_problems(config.data, layers)
+
+
+def _check_problems(data: DataConfig, layers: Sequence[Layer]) -> None:
+    if data.problems not in ("embedded", NOTES, HUMAN_EVAL_MBPP) and not Path(data.problems).is_file():
+        allowed = f"'embedded', '{NOTES}', '{HUMAN_EVAL_MBPP}' or the path of an existing .jsonl file"
+        raise complaint(layers, ("data", "problems"), data.problems, allowed)
+    if data.mbpp is not None and (data.problems != HUMAN_EVAL_MBPP or not Path(data.mbpp).is_file()):
+        raise complaint(layers, ("data", "mbpp"), data.mbpp, f"an existing file, where data.problems = '{HUMAN_EVAL_MBPP}' uses it")
 
 
 def _check_backbone(agent: AgentConfig, path: tuple[str | int, ...], layers: Sequence[Layer]) -> None:

@@ -7,7 +7,7 @@ A run that was killed or is still going reads as far as it got.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,16 @@ from typing import Any
 from knexa.errors import RunFolderError
 from knexa.events import TIMINGS_FILE, Event, read_events
 
-#: Names of the scores, in the order in which tables show them.
-SCORES = ("pass@1", "pass@5", "pass@10", "codebleu")
+#: Names of the scores, in the order in which tables show them, with their headings there. Tables leave out what no run has.
+SCORES = {"pass@1": "Pass@1", "pass@5": "Pass@5", "pass@10": "Pass@10", "codebleu": "CodeBLEU", "exact_match": "Exact"}
+#: What a run is expected to have that has no scores yet.
+_EXPECTED = ("pass@1", "pass@5", "pass@10", "codebleu")
+
+
+def scores_present(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Names out of :data:`SCORES` under which some of ``rows`` has a number, in order; the first is what charts show."""
+    listed = list(rows)
+    return tuple(name for name in SCORES if any(row.get(name) is not None for row in listed)) or _EXPECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,11 @@ class RunRecord:
     @property
     def rounds(self) -> int:
         return int(self.config["rounds"])
+
+    @property
+    def score(self) -> str:
+        """The score that charts show: Pass@1, or what stands in its place where there is nothing to run."""
+        return scores_present(one.scores for one in self.evaluations)[0]
 
     @property
     def paths(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from knexa.cli.display import show_progress
-from knexa.cli.run import preflight
+from knexa.cli.run import preflight, show_notes
 from knexa.config import FederationConfig, load_config
 from knexa.errors import ConfigurationError
 from knexa.field_rules import nearest
@@ -38,8 +38,7 @@ class Plan:
 
 def run_comparison(plan: Plan, *, as_json: bool) -> None:
     configs = resolve(plan)
-    for config in configs:
-        preflight(config)
+    show_notes(note for config in configs for note in preflight(config))
     screen = Console(stderr=True)
     with ExitStack() as open_display:
 

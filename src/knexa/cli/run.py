@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,18 +56,25 @@ def run_federation(wanted: Wanted, *, as_json: bool) -> None:
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
 
 
-def preflight(config: FederationConfig) -> None:
+def preflight(config: FederationConfig) -> tuple[str, ...]:
     """Find what types cannot say before anything is written: problem files, data that cannot be dealt out, matchmakers.
 
-    Raises ConfigurationError.
+    What the user should know of the data, in sentences. Raises ConfigurationError.
     """
-    federation_data(config)
+    data = federation_data(config)
     matchmaker_of(config, trial=lambda matches: [0.0] * len(matches))
+    return (*data.notes, *(note for private in data.private.values() for note in private.notes))
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Each sentence once, on stderr."""
+    for note in dict.fromkeys(notes):
+        print(f"note: {note}", file=sys.stderr)
 
 
 def start_run(config: FederationConfig, out: Path | None, on_progress: OnProgress | None) -> Path:
     """Run ``config``; a run that a wrong setting or model stopped before its first event leaves no folder behind."""
-    preflight(config)
+    show_notes(preflight(config))
     federation = Federation.from_config(config)
     folder = out or federation.free_folder()
     existed = folder.exists()

@@ -47,7 +47,7 @@ def _deal(by_category: dict[str, list[Problem]], agents: int, alpha: float, rng:
     return dealt
 
 
-def category_histogram(problems: Sequence[Problem]) -> np.ndarray:
-    """Share of each of the 12 categories among ``problems``: [12], sums to 1 (uniform if there are none)."""
-    counts = np.array([sum(problem.category == name for problem in problems) for name in CATEGORIES], dtype=float)
-    return counts / counts.sum() if counts.sum() else np.full(len(CATEGORIES), 1.0 / len(CATEGORIES))
+def category_histogram(problems: Sequence[Problem], categories: Sequence[str] = CATEGORIES) -> np.ndarray:
+    """Share of each of ``categories`` (12, see :func:`slots`) among ``problems``: [12], sums to 1 (uniform if there are none)."""
+    counts = np.array([sum(problem.category == name for problem in problems) for name in categories], dtype=float)
+    return counts / counts.sum() if counts.sum() else np.full(len(categories), 1.0 / len(categories))

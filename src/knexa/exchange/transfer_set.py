@@ -8,13 +8,15 @@ from functools import cached_property
 
 import numpy as np
 
-from knexa.evaluation.problems import CATEGORIES, Problem
+from knexa.evaluation.problems import CATEGORIES, Problem, slots
 
 
 class TransferSet:
     """Prompts by id, and their digest: both peers of an exchange must hold the same set."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], categories: Sequence[str] = CATEGORIES) -> None:
+        """``categories``: at most 12 names, those of ``problems``."""
+        self.categories = slots(categories)
         self.problems = {problem.task_id: problem for problem in problems}
 
     @cached_property
@@ -33,7 +35,7 @@ class TransferSet:
         """Share of the prompts of each category whose id is in ``held``: [12] (1 where a category has no prompt)."""
         known = set(held)
         shares = []
-        for category in CATEGORIES:
+        for category in self.categories:
             ids = self.of_category(category)
             shares.append(sum(key in known for key in ids) / len(ids) if ids else 1.0)
         return np.array(shares)
@@ -46,10 +48,13 @@ class TransferSet:
         if not curriculum:
             return self._shuffled(list(self.problems), rng)[:budget]
         known = set(held)
-        lacking = {name: self._shuffled([key for key in self.of_category(name) if key not in known], rng) for name in CATEGORIES}
+        lacking = {
+            name: self._shuffled([key for key in self.of_category(name) if key not in known], rng) for name in self.categories if name
+        }
         chosen: list[str] = []
-        for name, count in zip(CATEGORIES, _apportioned(curriculum, [len(lacking[name]) for name in CATEGORIES], budget), strict=True):
-            chosen.extend(lacking[name][:count])
+        available = [len(lacking[name]) if name else 0 for name in self.categories]
+        for name, count in zip(self.categories, _apportioned(curriculum, available, budget), strict=True):
+            chosen.extend(lacking[name][:count] if name else [])
         rest = self._shuffled([key for key in self.problems if key in known], rng)
         return [*self._shuffled(chosen, rng), *rest][:budget]
 

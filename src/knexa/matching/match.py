@@ -37,7 +37,8 @@ class Outcome:
 
     ``loss_*``: mean cross-entropy (nats a token) on the student's own validation data. ``probe_loss_*``: the same on the
     public probe. ``score_*``: Pass@1 on the public probe, in [0, 1]. ``bytes``: size of the package received.
-    ``texts`` received and ``kept`` after verification. ``accepted``: false if the update was rolled back.
+    ``texts`` received and ``kept`` after verification, ``unverified`` of these for want of a test. ``accepted``: false if the update
+    was rolled back.
     """
 
     match_id: str
@@ -51,3 +52,4 @@ class Outcome:
     texts: int
     kept: int
     accepted: bool
+    unverified: int = 0

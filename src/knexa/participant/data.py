@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,55 +10,98 @@ import numpy as np
 
 from knexa.config import FederationConfig
 from knexa.errors import ConfigurationError
-from knexa.evaluation.bank.splits import Bank, load_bank
 from knexa.evaluation.partition import dirichlet_partition
-from knexa.evaluation.problem_files import load_jsonl
-from knexa.evaluation.problems import CATEGORIES, Problem
+from knexa.evaluation.problem_sets import load_own, load_splits
+from knexa.evaluation.problems import Problem
+from knexa.evaluation.splits import Splits
 from knexa.exchange.transfer_set import TransferSet
 from knexa.randomness import stream
 
 #: Share of an agent's private problems that it keeps out of training, to validate on.
 HELD_OUT = 0.12
-#: Shares of a problem file that become validation, transfer set, probe and test split; the rest is private.
-FILE_SHARES = {"validation": 0.05, "transfer": 0.10, "probe": 0.05, "test": 0.25}
-LARGEST_TRANSFER_SET = 128
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateData:
-    """One agent's problems: ``train`` to learn from, ``validation`` held out."""
+    """One agent's problems: ``train`` to learn from, ``validation`` held out. ``notes``: what was left out, for the user."""
 
     train: tuple[Problem, ...]
     validation: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+
+
+class OwnFiles(Mapping[str, PrivateData]):
+    """Private data of agents that bring their own files. A file is read when its agent is asked for, since in a real federation
+    nobody holds the others'.
+    """
+
+    def __init__(self, config: FederationConfig, splits: Splits) -> None:
+        self._files = {agent.name: Path(agent.data) for agent in config.agents if agent.data is not None}
+        self._config, self._splits = config, splits
+        self._read: dict[str, PrivateData] = {}
+
+    def __getitem__(self, agent: str) -> PrivateData:
+        """Raises ConfigurationError for a file that is missing, malformed or too short."""
+        if agent not in self._read:
+            self._read[agent] = self._of(agent, self._files[agent])
+        return self._read[agent]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def _of(self, agent: str, path: Path) -> PrivateData:
+        problems, notes = load_own(path, self._splits)
+        least = self._config.data.minimum
+        if len(problems) < least:
+            raise ConfigurationError(
+                f'agent "{agent}": {path} has {len(problems)} usable rows; at least data.minimum = {least} are needed, add some or lower it'
+            )
+        held = _held_out(problems, stream(self._config.seed, "own file", agent))
+        return PrivateData(held.train, held.validation, tuple(f'agent "{agent}": {note}' for note in notes))
 
 
 @dataclass(frozen=True, slots=True)
 class FederationData:
-    """``private`` by agent. ``curve``: validation problems of nobody, for curves. ``test`` is for final scores only."""
+    """``private`` by agent. ``curve``: validation problems of nobody, for curves. ``test`` is for final scores only.
 
-    private: dict[str, PrivateData]
+    ``categories``: names of those in use, at most 12. ``notes``: what was left out of public data and why, in sentences for the user.
+    """
+
+    private: Mapping[str, PrivateData]
     transfer_set: TransferSet
     probe: tuple[Problem, ...]
     curve: tuple[Problem, ...]
     test: tuple[Problem, ...]
+    categories: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def federation_data(config: FederationConfig) -> FederationData:
-    """Deal the data out; the same for every strategy of one seed."""
-    bank = load_bank() if config.data.problems == "embedded" else _file_bank(Path(config.data.problems), config.seed)
+    """Deal the data out; the same for every strategy of one seed. Raises ConfigurationError."""
+    own_files = config.agents[0].data is not None
+    splits = load_splits(config.data, config.seed, own_files=own_files)
+    return FederationData(
+        private=OwnFiles(config, splits) if own_files else _dealt(config, splits),
+        transfer_set=TransferSet(splits.transfer, splits.categories),
+        probe=splits.probe,
+        curve=splits.validation,
+        test=_spread(splits.test, config.evaluation.problems),
+        categories=splits.categories,
+        notes=splits.notes,
+    )
+
+
+def _dealt(config: FederationConfig, splits: Splits) -> dict[str, PrivateData]:
     names = [agent.name for agent in config.agents]
     rng = stream(config.seed, "partition")
-    if config.data.private > len(bank.private):
-        raise ConfigurationError(f"data.private = {config.data.private}: there are only {len(bank.private)} private problems; lower it")
-    pool = [bank.private[index] for index in rng.permutation(len(bank.private))[: config.data.private]]
+    if config.data.private > len(splits.private):
+        raise ConfigurationError(f"data.private = {config.data.private}: there are only {len(splits.private)} private problems; lower it")
+    pool = [splits.private[index] for index in rng.permutation(len(splits.private))[: config.data.private]]
     dealt = dirichlet_partition(pool, len(names), config.data.alpha, config.data.minimum, rng)
-    return FederationData(
-        private={name: _held_out(problems, rng) for name, problems in zip(names, dealt, strict=True)},
-        transfer_set=TransferSet(bank.transfer),
-        probe=bank.probe,
-        curve=bank.validation,
-        test=_spread(bank.test, config.evaluation.problems),
-    )
+    return {name: _held_out(problems, rng) for name, problems in zip(names, dealt, strict=True)}
 
 
 def _spread(problems: tuple[Problem, ...], wanted: int | None) -> tuple[Problem, ...]:
@@ -72,21 +115,3 @@ def _held_out(problems: Sequence[Problem], rng: np.random.Generator) -> PrivateD
     shuffled = [problems[index] for index in rng.permutation(len(problems))]
     held = max(1, round(HELD_OUT * len(shuffled)))
     return PrivateData(tuple(shuffled[held:]), tuple(shuffled[:held]))
-
-
-def _file_bank(path: Path, seed: int) -> Bank:
-    """Splits of a problem file, disjoint by prompt and by solution."""
-    problems = list({(p.prompt, p.solution): p for p in load_jsonl(path)}.values())
-    unknown = sorted({p.category for p in problems} - set(CATEGORIES))
-    if unknown:
-        raise ConfigurationError(f"{path}: category '{unknown[0]}' is unknown; allowed: {', '.join(CATEGORIES)}")
-    if len({p.prompt for p in problems}) < len(problems) or len(problems) < 100:
-        raise ConfigurationError(f"{path}: {len(problems)} problems; at least 100 with distinct prompts are needed to split them")
-    order = stream(seed, "file").permutation(len(problems))
-    shuffled = [problems[index] for index in order]
-    splits: dict[str, tuple[Problem, ...]] = {}
-    for name, share in FILE_SHARES.items():
-        size = max(1, int(share * len(problems)))
-        size = min(size, LARGEST_TRANSFER_SET) if name == "transfer" else size
-        splits[name], shuffled = tuple(shuffled[:size]), shuffled[size:]
-    return Bank(base=(), private=tuple(shuffled), **splits)

@@ -19,7 +19,7 @@ from knexa.learning.learner import Learner, Text
 from knexa.matching.match import Outcome
 from knexa.matching.profile import METRICS, Profile, family_block
 from knexa.participant.data import PrivateData
-from knexa.participant.measure import Checker, by_category, solved, texts_of, validation_metrics
+from knexa.participant.measure import Checker, ability, answered, solved, texts_of, validation_metrics
 from knexa.participant.state import AgentState
 from knexa.protocol.peer import Ask, Study, Teach, Train
 from knexa.randomness import derive_seed, stream
@@ -77,8 +77,9 @@ class Participant:
         if self.about.behaviour == "lazy":
             return dict.fromkeys(ids, LAZY_ANSWER)
         generation = self.config.generation
-        answers = self.learner.answer(
-            [self.transfer_set.problems[key].prompt for key in ids],
+        answers = answered(
+            self.learner,
+            [self.transfer_set.problems[key] for key in ids],
             max_new_tokens=generation.max_new_tokens,
             temperature=generation.teaching_temperature,
             seed=self._seed(work.match.round, "teach"),
@@ -118,15 +119,19 @@ class Participant:
             bytes=len(work.package.to_bytes()),
             texts=len(work.package.texts),
             kept=len(kept),
+            unverified=sum(not self.transfer_set.problems[key].runnable for key in kept),
             accepted=accepted,
         )
 
     def _kept(self, package: KnowledgePackage) -> dict[str, str]:
+        """Answers that pass the public tests of their prompts, if verifying; and all answers to prompts that have none."""
         texts = {key: text for key, text in package.texts.items() if key in self.transfer_set.problems}
         if not self.config.distillation.verify:
             return texts
-        passed = self.checker.passed([self.transfer_set.problems[key] for key in texts], list(texts.values()))
-        return {key: text for (key, text), good in zip(texts.items(), passed, strict=True) if good}
+        tested = {key: text for key, text in texts.items() if self.transfer_set.problems[key].runnable}
+        passed = self.checker.passed([self.transfer_set.problems[key] for key in tested], list(tested.values()))
+        failed = {key for key, good in zip(tested, passed, strict=True) if not good}
+        return {key: text for key, text in texts.items() if key not in failed}
 
     def _learn(self, work: Study, kept: dict[str, str], taught: dict[str, str]) -> bool:
         """Eq. 2 on ``taught``, after merging the teacher's adapter or with its logits on ``kept``; whether its tensors could be used."""
@@ -167,8 +172,8 @@ class Participant:
             round=round,
             family=family_block(self.learner.family),
             metrics=tuple(float({**metrics, **changes}[name]) for name in METRICS),
-            histogram=tuple(map(float, category_histogram(self.private.train))),
-            probe=tuple(map(float, by_category(self.probe, passes))) if shown else BLOCK_OFF,
+            histogram=tuple(map(float, category_histogram(self.private.train, self.transfer_set.categories))),
+            probe=tuple(map(float, ability(self.learner, self.probe, passes, self.transfer_set.categories))) if shown else BLOCK_OFF,
             coverage=tuple(map(float, self.transfer_set.coverage(list(self.state.memory)))) if shown else BLOCK_OFF,
         )
 

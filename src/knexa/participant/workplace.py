@@ -76,12 +76,15 @@ class LearningWorkplace:
         participant = self._participant(agent, state)
         learner, memory = participant.learner, len(participant.state.memory)
         if stage == "round":
-            scores = greedy_scores(learner, self._checker, self.data.curve, self.config.generation)
+            scores = greedy_scores(learner, self._checker, self.data.curve, self.config.generation, self.data.categories)
             return {**scores, "split": "validation", "texts_kept": memory}
         # at the start named by backbone: agents that begin as the same model begin with the same samples
         name = self._about[agent].backbone if stage == "start" else agent
         seed = derive_seed(self.config.seed, name, "test")
-        scores = sampled_scores(learner, self._checker, self.data.test, self.config.generation, self.config.evaluation, seed)
+        config = self.config
+        scores = sampled_scores(
+            learner, self._checker, self.data.test, config.generation, config.evaluation, seed, self.data.categories
+        )  # fmt: skip
         return {**scores, "split": "test", "texts_kept": memory}
 
     def save(self, agent: str, state: bytes, folder: Path) -> None:

@@ -19,7 +19,7 @@ def check_outcome(sender: str, outcome: Outcome) -> None:
         )
     if not all(0 <= score <= 1 for score in (outcome.score_before, outcome.score_after)):
         raise PeerError(f"agent {sender!r}: the scores of {outcome.match_id!r} must be in [0, 1]")
-    if not 0 <= outcome.bytes < 2**40 or not 0 <= outcome.kept <= outcome.texts:
+    if not 0 <= outcome.bytes < 2**40 or not 0 <= outcome.unverified <= outcome.kept <= outcome.texts:
         raise PeerError(f"agent {sender!r}: the counts of {outcome.match_id!r} contradict each other")
 
 

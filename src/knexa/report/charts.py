@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from knexa.record import Evaluation, Exchange, RunRecord
+from knexa.record import SCORES, Evaluation, Exchange, RunRecord
 from knexa.report.svg import COLOURS, Axis, Cell, Series, bars, drawing, heat_map, line_chart, percent, round_axis, text, value_axis
 
 #: Edges of the plotting area of a chart over rounds, in user units of the drawing.
@@ -64,19 +64,21 @@ def rewards(run: RunRecord) -> str:
 
 
 def scores(run: RunRecord) -> str:
-    """Greedy Pass@1 on the validation split after every round: each agent thin, the mean thick."""
+    """The score of greedy answers on the validation split after every round: each agent thin, the mean thick."""
     lines = {agent: _curve(run, agent) for agent in run.agents}
     many = len(run.agents) > COLOURS
     series = [
         Series("" if many else agent, points, "thin" if many else f"s{i}") for i, (agent, points) in enumerate(lines.items()) if points
     ]
     series.append(Series("mean", mean_curve(run), "mean"))
-    y = value_axis("Pass@1, validation", [value for one in series for _, value in one.points], BOTTOM, TOP, form=percent, zero=True)
-    return line_chart("Pass@1 on validation problems over rounds", series, _rounds(run, 1), y)
+    y = value_axis(
+        f"{SCORES[run.score]}, validation", [value for one in series for _, value in one.points], BOTTOM, TOP, form=percent, zero=True
+    )
+    return line_chart(f"{SCORES[run.score]} on validation problems over rounds", series, _rounds(run, 1), y)
 
 
 def mean_curve(run: RunRecord) -> list[tuple[float, float]]:
-    """Mean validation Pass@1 over agents for every round that all agents finished."""
+    """Mean validation score over agents for every round that all agents finished."""
     by_round: dict[int, list[float]] = {}
     for agent in run.agents:
         for at, value in _curve(run, agent):
@@ -96,12 +98,16 @@ def memory(run: RunRecord) -> str:
 
 
 def categories(run: RunRecord, stage: str) -> str:
-    """Pass@1 by agent and category on test problems, at ``stage`` start or end."""
+    """The score by agent and category on test problems, at ``stage`` start or end."""
     found = {agent: run.at(agent, stage) for agent in run.agents}
     columns = list(dict.fromkeys(name for one in found.values() if one for name in one.by_category))
     cells = [[_share(agent, one, name) for name in columns] for agent, one in found.items()]
     return heat_map(
-        f"Pass@1 by category at the {stage}", run.agents, [name.replace("_", " ") for name in columns], cells, ("agent", "category")
+        f"{SCORES[run.score]} by category at the {stage}",
+        run.agents,
+        [name.replace("_", " ") for name in columns],
+        cells,
+        ("agent", "category"),
     )
 
 
@@ -160,7 +166,7 @@ def duration(seconds: float) -> str:
 
 
 def _curve(run: RunRecord, agent: str) -> list[tuple[float, float]]:
-    chosen = [(one.round, one.scores.get("pass@1")) for one in run.evaluations if one.agent == agent and one.stage == "round"]
+    chosen = [(one.round, one.scores.get(run.score)) for one in run.evaluations if one.agent == agent and one.stage == "round"]
     return [(float(at), value) for at, value in chosen if value is not None]
 
 

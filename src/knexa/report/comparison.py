@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from knexa.record import RunRecord
+from knexa.record import SCORES, RunRecord, scores_present
 from knexa.report.charts import BOTTOM, LEFT, RIGHT, TOP, duration, mean_curve
 from knexa.report.svg import COLOURS, Series, drawing, line_chart, percent, round_axis, text, value_axis
 from knexa.report.tables import score_cells
@@ -13,12 +13,17 @@ from knexa.summary import summary_of
 
 
 def final_scores(runs: Sequence[RunRecord]) -> str:
-    """A bar for each strategy's mean final Pass@1, a ring for each run."""
+    """A bar for each strategy's mean final score, a ring for each run."""
     found = {name: _final(runs, name) for name in strategies(runs)}
     left, top, line = 30 + 7.2 * max(map(len, found)), 8, 34
     bottom = top + line * len(found)
     axis = value_axis(
-        "final Pass@1, mean over agents", [value for values in found.values() for value in values], left, 440, form=percent, zero=True
+        f"final {SCORES[scores(runs)[0]]}, mean over agents",
+        [value for values in found.values() for value in values],
+        left,
+        440,
+        form=percent,
+        zero=True,
     )
     body = [f'<line class="grid" x1="{axis.place(t):.1f}" x2="{axis.place(t):.1f}" y1="{top}" y2="{bottom}"/>' for t in axis.ticks]
     body += [text(axis.place(tick), bottom + 18, axis.form(tick), anchor="middle", style="tick") for tick in axis.ticks]
@@ -31,27 +36,34 @@ def final_scores(runs: Sequence[RunRecord]) -> str:
             body.append(f'<rect class="bar" fill-opacity=".45" x="{left:.1f}" y="{y - 10:.1f}" width="{width:.1f}" height="20" rx="2"/>')
             body += [f'<circle class="s0" cx="{axis.place(value):.1f}" cy="{y:.1f}" r="4"/>' for value in values]
             body.append(text(axis.place(max(values)) + 10, y + 4, f"{100 * fmean(values):.1f} %", style="tick"))
-    return drawing(560, bottom + 46, "final Pass@1 of every strategy", body)
+    return drawing(560, bottom + 46, f"final {SCORES[scores(runs)[0]]} of every strategy", body)
 
 
 def curves(runs: Sequence[RunRecord]) -> str:
-    """Mean validation Pass@1 over rounds, one line a strategy, mean over its seeds."""
+    """Mean validation score over rounds, one line a strategy, mean over its seeds."""
     series = [
         Series(name, _mean_of_runs([run for run in runs if run.strategy == name]), f"s{i % COLOURS}")
         for i, name in enumerate(strategies(runs))
     ]
     rounds = round_axis("round", 1, max(run.rounds for run in runs), LEFT, RIGHT)
-    y = value_axis("Pass@1, validation", [value for one in series for _, value in one.points], BOTTOM, TOP, form=percent, zero=True)
-    return line_chart("mean Pass@1 over rounds", series, rounds, y)
+    y = value_axis(
+        f"{SCORES[scores(runs)[0]]}, validation", [value for one in series for _, value in one.points], BOTTOM, TOP, form=percent, zero=True
+    )
+    return line_chart(f"mean {SCORES[scores(runs)[0]]} over rounds", series, rounds, y)
+
+
+def scores(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Names of the scores that some run has."""
+    return scores_present(one.scores for run in runs for one in run.evaluations)
 
 
 def rows(runs: Sequence[RunRecord]) -> list[list[str]]:
-    table = []
+    table, names = [], scores(runs)
     for run in runs:
         kilobytes = sum(one.bytes for one in run.exchanges) / 1000
         time = "n/a" if run.seconds is None else duration(run.seconds)
         table.append(
-            [run.strategy, str(run.seed), *score_cells(summary_of(run)["mean"]), str(len(run.exchanges)), f"{kilobytes:.0f}", time]
+            [run.strategy, str(run.seed), *score_cells(summary_of(run)["mean"], names), str(len(run.exchanges)), f"{kilobytes:.0f}", time]
         )
     return table
 
@@ -69,7 +81,7 @@ def unequal_seeds(runs: Sequence[RunRecord]) -> list[int]:
 
 
 def _final(runs: Sequence[RunRecord], strategy: str) -> list[float]:
-    values = [summary_of(run)["mean"]["end"]["pass@1"] for run in runs if run.strategy == strategy]
+    values = [summary_of(run)["mean"]["end"][scores(runs)[0]] for run in runs if run.strategy == strategy]
     return [value for value in values if value is not None]
 
 

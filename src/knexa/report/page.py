@@ -13,9 +13,9 @@ import tomli_w
 from markupsafe import Markup
 
 from knexa.errors import ConfigurationError
-from knexa.record import RunRecord, read_run
+from knexa.record import SCORES, RunRecord, read_run
 from knexa.report import charts, comparison
-from knexa.report.tables import final_rows, nats, share
+from knexa.report.tables import final_rows, headings, nats, share, shown
 from knexa.summary import summary_of
 
 REPORT_FILE = "report.html"
@@ -47,7 +47,17 @@ def run_page(run: RunRecord) -> str:
         }
     seconds = "an unknown time" if run.seconds is None else charts.duration(run.seconds)
     configuration = tomli_w.dumps(_without_none(run.config))
-    return render("run.html", drawn, run=run, cards=_cards(run), rows=_rows(run), seconds=seconds, configuration=configuration)
+    return render(
+        "run.html",
+        drawn,
+        run=run,
+        score=SCORES[run.score],
+        cards=_cards(run),
+        headings=headings(summary_of(run))[1:],
+        rows=_rows(run),
+        seconds=seconds,
+        configuration=configuration,
+    )
 
 
 def comparison_page(runs: Sequence[RunRecord]) -> str:
@@ -56,6 +66,8 @@ def comparison_page(runs: Sequence[RunRecord]) -> str:
         "comparison.html",
         {"final": comparison.final_scores(ordered), "curves": comparison.curves(ordered)},
         runs=ordered,
+        score=SCORES[comparison.scores(ordered)[0]],
+        headings=[SCORES[name] for name in comparison.scores(ordered)],
         rows=comparison.rows(ordered),
         strategies=comparison.strategies(ordered),
         seeds=sorted({run.seed for run in ordered}),
@@ -78,11 +90,16 @@ def style_sheet() -> str:
 
 
 def _cards(run: RunRecord) -> list[dict[str, str]]:
-    mean = summary_of(run)["mean"]
+    summary = summary_of(run)
+    mean, names = summary["mean"], shown(summary)
     start, end = mean["start"], mean["end"]
     accepted = sum(one.accepted is True for one in run.exchanges)
     kilobytes = sum(one.bytes for one in run.exchanges) / 1000
-    cards = [(f"mean P{name[1:]}", f"{share(start[name])} → {share(end[name])}", "percent, test split") for name in ("pass@1", "pass@10")]
+    cards = [
+        (f"mean {SCORES[name]}", f"{share(start[name])} → {share(end[name])}", "percent, test split")
+        for name in names
+        if name in ("pass@1", "pass@10", "exact_match")
+    ]
     cards.append(("mean loss", f"{nats(start['loss'])} → {nats(end['loss'])}", "nats a token"))
     cards.append(("exchanges", f"{accepted} of {len(run.exchanges)}", "kept by the student"))
     cards.append(("exchanged", f"{kilobytes:.1f} kB", f"between agents{': ' if run.paths else ''}{run.paths}"))

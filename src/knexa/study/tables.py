@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from knexa.record import SCORES
+from knexa.record import SCORES, scores_present
 from knexa.study.rows import Row
 from knexa.study.statistics import Interval, mean_interval, paired_interval
 
-METRICS = (*SCORES, "loss")
-HEADINGS = ("strategy", "seeds", "Pass@1 %", "Pass@5 %", "Pass@10 %", "CodeBLEU %", "loss")
+
+def headings(rows: Sequence[Row]) -> list[str]:
+    """Of the columns of both tables: the scores that some run has, in percent, and the loss."""
+    return ["strategy", "seeds", *(f"{SCORES[name]} %" for name in scores_present(rows)), "loss"]
 
 
 def final_cells(rows: Sequence[Row]) -> list[list[str]]:
     """Mean ± half width of the 95 % t interval over seeds, one line a strategy, in the order of the rows."""
-    return [_line(name, rows, [mean_interval(_values(rows, name, metric)) for metric in METRICS]) for name in _strategies(rows)]
+    return [_line(name, rows, [mean_interval(_values(rows, name, metric)) for metric in _metrics(rows)]) for name in _strategies(rows)]
 
 
 def paired_cells(rows: Sequence[Row], baseline: str) -> list[list[str]]:
@@ -26,7 +28,7 @@ def paired_cells(rows: Sequence[Row], baseline: str) -> list[list[str]]:
     lines = []
     for name in _strategies(rows):
         if name != baseline:
-            intervals = [paired_interval(_values(rows, name, metric), _values(rows, baseline, metric)) for metric in METRICS]
+            intervals = [paired_interval(_values(rows, name, metric), _values(rows, baseline, metric)) for metric in _metrics(rows)]
             lines.append(_line(name, rows, intervals, sign=True))
     return lines
 
@@ -36,23 +38,25 @@ def markdown(rows: Sequence[Row], baseline: str) -> str:
     seeds = sorted({row["seed"] for row in rows})
     parts = [f"{first['rounds']} rounds, seeds {', '.join(map(str, seeds))}, commit {first['commit']}, {first['machine']}.", ""]
     parts += ["Final scores on held-out test problems, mean over agents; mean over seeds ± half the 95 % t interval.", ""]
-    parts += _pipes([list(HEADINGS), *final_cells(rows)])
+    parts += _pipes([headings(rows), *final_cells(rows)])
     if baseline in _strategies(rows):
         parts += ["", f"Difference to `{baseline}` at equal seeds; * marks an interval without zero.", ""]
-        parts += _pipes([list(HEADINGS), *paired_cells(rows, baseline)])
+        parts += _pipes([headings(rows), *paired_cells(rows, baseline)])
     return "\n".join(parts) + "\n"
 
 
 def rich_tables(rows: Sequence[Row], baseline: str) -> list[Table]:
-    tables = [_rich("Final scores, mean over seeds ± half the 95 % interval", final_cells(rows))]
+    tables = [_rich("Final scores, mean over seeds ± half the 95 % interval", headings(rows), final_cells(rows))]
     if baseline in _strategies(rows):
-        tables.append(_rich(f"Difference to {baseline} at equal seeds (* interval without zero)", paired_cells(rows, baseline)))
+        tables.append(
+            _rich(f"Difference to {baseline} at equal seeds (* interval without zero)", headings(rows), paired_cells(rows, baseline))
+        )
     return tables
 
 
 def _line(name: str, rows: Sequence[Row], intervals: Sequence[Interval], *, sign: bool = False) -> list[str]:
     count = str(sum(row["strategy"] == name for row in rows))
-    cells = [_cell(interval, 1 if metric == "loss" else 100, sign) for metric, interval in zip(METRICS, intervals, strict=True)]
+    cells = [_cell(interval, 1 if metric == "loss" else 100, sign) for metric, interval in zip(_metrics(rows), intervals, strict=True)]
     return [name, count, *cells]
 
 
@@ -68,6 +72,10 @@ def _values(rows: Sequence[Row], strategy: str, metric: str) -> list[float]:
     return [math.nan if row[metric] is None else float(row[metric]) for row in chosen]
 
 
+def _metrics(rows: Sequence[Row]) -> tuple[str, ...]:
+    return (*scores_present(rows), "loss")
+
+
 def _strategies(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(str(row["strategy"]) for row in rows))
 
@@ -77,9 +85,9 @@ def _pipes(cells: Sequence[Sequence[str]]) -> list[str]:
     return [head, "|" + "---|" * len(cells[0]), *body]
 
 
-def _rich(title: str, cells: Sequence[Sequence[str]]) -> Table:
+def _rich(title: str, head: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in HEADINGS:
+    for heading in head:
         table.add_column(heading, justify="left" if heading == "strategy" else "right", no_wrap=True)
     for line in cells:
         table.add_row(*line)

@@ -56,6 +56,20 @@ def test_a_report_arrives_as_it_was_made(report) -> None:
     assert codec.from_report("a", sent) == ("id-1", report)
 
 
+def test_names_of_own_categories_stay_at_home() -> None:
+    """Shares arrive in order under numbers, exact matches beside them; up to 12, and at least one."""
+    own = {**EVALUATION, "scores": {"exact_match": 0.25}, "by_category": {"heart": 0.5, "patient 17": 0.0}}
+    sent = codec.report("id-1", own)
+    assert b"patient" not in sent.SerializeToString()
+    _, arrived = codec.from_report("a", pb.ReportRequest.FromString(sent.SerializeToString()))
+    assert arrived == {**own, "by_category": {"category 01": 0.5, "category 02": 0.0}}
+    for shares in ([], [0.1] * 13):
+        sent.evaluation.ClearField("by_category")
+        sent.evaluation.by_category.extend(shares)
+        with pytest.raises(PeerError):
+            codec.from_report("a", sent)
+
+
 def test_free_text_has_no_way_to_the_coordinator() -> None:
     """Why an exchange failed is one of two words on the wire, whatever the agent wrote."""
     sent = codec.report("id-1", ExchangeFailed("r1-a-b", "patient 17 has ..."))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from knexa.errors import ConfigurationError
 from knexa.evaluation.bank.compose import Composition, build, draw, skeleton
@@ -20,6 +21,7 @@ from knexa.evaluation.bank.numbers import ARITHMETIC, NUMBER_THEORY, SEQUENCES
 from knexa.evaluation.bank.template import Category, Operation
 from knexa.evaluation.bank.texts import CHARACTERS, PAIRING, WORDS
 from knexa.evaluation.problems import Problem
+from knexa.evaluation.splits import Splits
 from knexa.randomness import stream
 
 ALL_CATEGORIES = (
@@ -36,18 +38,11 @@ DRAWS = 500
 SHARES = {"base": 110, "private": 110, "validation": 10, "transfer": 11, "probe": 5, "test": 21}
 
 
-@dataclass(frozen=True, slots=True)
-class Bank:
-    """``base`` trained the embedded backbones, ``private`` is dealt out to agents, ``validation`` is for choices and curves,
-    ``transfer`` is X_u (public, 128 prompts), ``probe`` is public too but never distilled, ``test`` is for final scores only.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bank(Splits):
+    """``base`` trained the embedded backbones; the other splits are what a federation uses."""
 
     base: tuple[Problem, ...]
-    private: tuple[Problem, ...]
-    validation: tuple[Problem, ...]
-    transfer: tuple[Problem, ...]
-    probe: tuple[Problem, ...]
-    test: tuple[Problem, ...]
 
     def all(self) -> tuple[Problem, ...]:
         return self.base + self.private + self.validation + self.transfer + self.probe + self.test
@@ -57,7 +52,8 @@ class Bank:
 def load_bank() -> Bank:
     """The embedded bank, read from the file that ``python -m knexa.evaluation.bank.splits`` writes."""
     rows = [json.loads(line) for line in gzip.decompress(BANK_FILE.read_bytes()).decode().splitlines()]
-    return Bank(**{name: tuple(Problem(**row["problem"]) for row in rows if row["split"] == name) for name in SHARES})
+    splits: dict[str, Any] = {name: tuple(Problem(**row["problem"]) for row in rows if row["split"] == name) for name in SHARES}
+    return Bank(**splits)
 
 
 def make_bank() -> Bank:
@@ -71,7 +67,8 @@ def make_bank() -> Bank:
     share = SHARES["transfer"]
     surplus = {p.task_id for p in splits["transfer"][share - 1 :: share][: len(splits["transfer"]) - TRANSFER_SIZE]}
     splits["transfer"] = [p for p in splits["transfer"] if p.task_id not in surplus]
-    return Bank(**{name: tuple(problems) for name, problems in splits.items()})
+    frozen: dict[str, Any] = {name: tuple(problems) for name, problems in splits.items()}
+    return Bank(**frozen)
 
 
 def _category_splits(category: Category, seen: set[str]) -> dict[str, list[Problem]]:

@@ -33,6 +33,8 @@ _M = TypeVar("_M", bound=Message)
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LARGEST_COUNT = 1_000_000
+#: What the coordinator calls categories of a federation's own data: their names are texts, and no text travels.
+_NUMBERED = tuple(f"category {number:02}" for number in range(1, CATEGORY_COUNT + 1))
 
 
 def parsed(kind: type[_M], data: bytes, sender: str) -> _M:
@@ -176,7 +178,7 @@ def _from_profile(agent: str, sent: pb.Profile) -> Profile:
 
 
 def _evaluation(fields: Mapping[str, Any]) -> pb.Evaluation:
-    scores = {int(name.removeprefix("pass@")): score for name, score in fields["scores"].items() if name != "codebleu"}
+    scores = {int(name.removeprefix("pass@")): score for name, score in fields["scores"].items() if name.startswith("pass@")}
     return pb.Evaluation(
         stage=STAGES.index(fields["stage"]),
         round=fields["round"],
@@ -185,23 +187,25 @@ def _evaluation(fields: Mapping[str, Any]) -> pb.Evaluation:
         samples=fields["samples"],
         k=scores.keys(),
         pass_at_k=scores.values(),
-        by_category=[fields["by_category"][category] for category in CATEGORIES],
+        by_category=fields["by_category"].values(),
+        own_categories=tuple(fields["by_category"]) != CATEGORIES,
         loss=fields["loss"],
         perplexity=fields["perplexity"],
         texts_kept=fields["texts_kept"],
         codebleu=fields["scores"].get("codebleu"),
+        exact_match=fields["scores"].get("exact_match"),
     )
 
 
 def _from_evaluation(agent: str, sent: pb.Evaluation) -> dict[str, Any]:
-    likeness = {"codebleu": sent.codebleu} if sent.HasField("codebleu") else {}
-    shares = [*sent.pass_at_k, *sent.by_category, *likeness.values()]
+    whole = {name: getattr(sent, name) for name in ("codebleu", "exact_match") if sent.HasField(name)}
+    shares = [*sent.pass_at_k, *sent.by_category, *whole.values()]
     sizes = (sent.round, sent.problems, sent.samples, sent.texts_kept, *sent.k)
     if (
         sent.stage >= len(STAGES)
         or sent.split >= len(SPLITS)
         or len(sent.k) != len(sent.pass_at_k)
-        or len(sent.by_category) != CATEGORY_COUNT
+        or not (1 if sent.own_categories else CATEGORY_COUNT) <= len(sent.by_category) <= CATEGORY_COUNT
         or not all(0.0 <= share <= 1.0 for share in shares)
         or not all(size <= _LARGEST_COUNT for size in sizes)
         or len(sent.k) > 16
@@ -213,8 +217,8 @@ def _from_evaluation(agent: str, sent: pb.Evaluation) -> dict[str, Any]:
         "split": SPLITS[sent.split],
         "problems": sent.problems,
         "samples": sent.samples,
-        "scores": {f"pass@{k}": score for k, score in zip(sent.k, sent.pass_at_k, strict=True)} | likeness,
-        "by_category": dict(zip(CATEGORIES, sent.by_category, strict=True)),
+        "scores": {f"pass@{k}": score for k, score in zip(sent.k, sent.pass_at_k, strict=True)} | whole,
+        "by_category": dict(zip(_NUMBERED if sent.own_categories else CATEGORIES, sent.by_category, strict=False)),
         "loss": _optional(agent, sent, "loss"),
         "perplexity": _optional(agent, sent, "perplexity"),
         "texts_kept": sent.texts_kept,

@@ -207,7 +207,7 @@ class Profile(_message.Message):
     def __init__(self, round: _Optional[int] = ..., family: _Optional[_Iterable[float]] = ..., metrics: _Optional[_Iterable[float]] = ..., histogram: _Optional[_Iterable[float]] = ..., probe: _Optional[_Iterable[float]] = ..., coverage: _Optional[_Iterable[float]] = ..., schema: _Optional[int] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("match_id", "loss_before", "loss_after", "probe_loss_before", "probe_loss_after", "score_before", "score_after", "bytes", "texts", "kept", "accepted")
+    __slots__ = ("match_id", "loss_before", "loss_after", "probe_loss_before", "probe_loss_after", "score_before", "score_after", "bytes", "texts", "kept", "accepted", "unverified")
     MATCH_ID_FIELD_NUMBER: _ClassVar[int]
     LOSS_BEFORE_FIELD_NUMBER: _ClassVar[int]
     LOSS_AFTER_FIELD_NUMBER: _ClassVar[int]
@@ -219,6 +219,7 @@ class Outcome(_message.Message):
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     KEPT_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    UNVERIFIED_FIELD_NUMBER: _ClassVar[int]
     match_id: str
     loss_before: float
     loss_after: float
@@ -230,7 +231,8 @@ class Outcome(_message.Message):
     texts: int
     kept: int
     accepted: bool
-    def __init__(self, match_id: _Optional[str] = ..., loss_before: _Optional[float] = ..., loss_after: _Optional[float] = ..., probe_loss_before: _Optional[float] = ..., probe_loss_after: _Optional[float] = ..., score_before: _Optional[float] = ..., score_after: _Optional[float] = ..., bytes: _Optional[int] = ..., texts: _Optional[int] = ..., kept: _Optional[int] = ..., accepted: _Optional[bool] = ...) -> None: ...
+    unverified: int
+    def __init__(self, match_id: _Optional[str] = ..., loss_before: _Optional[float] = ..., loss_after: _Optional[float] = ..., probe_loss_before: _Optional[float] = ..., probe_loss_after: _Optional[float] = ..., score_before: _Optional[float] = ..., score_after: _Optional[float] = ..., bytes: _Optional[int] = ..., texts: _Optional[int] = ..., kept: _Optional[int] = ..., accepted: _Optional[bool] = ..., unverified: _Optional[int] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("match_id", "reason")
@@ -241,7 +243,7 @@ class Failure(_message.Message):
     def __init__(self, match_id: _Optional[str] = ..., reason: _Optional[_Union[FailureReason, str]] = ...) -> None: ...
 
 class Evaluation(_message.Message):
-    __slots__ = ("stage", "round", "split", "problems", "samples", "k", "pass_at_k", "by_category", "loss", "perplexity", "texts_kept", "codebleu")
+    __slots__ = ("stage", "round", "split", "problems", "samples", "k", "pass_at_k", "by_category", "loss", "perplexity", "texts_kept", "codebleu", "exact_match", "own_categories")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
@@ -254,6 +256,8 @@ class Evaluation(_message.Message):
     PERPLEXITY_FIELD_NUMBER: _ClassVar[int]
     TEXTS_KEPT_FIELD_NUMBER: _ClassVar[int]
     CODEBLEU_FIELD_NUMBER: _ClassVar[int]
+    EXACT_MATCH_FIELD_NUMBER: _ClassVar[int]
+    OWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     stage: int
     round: int
     split: int
@@ -266,7 +270,9 @@ class Evaluation(_message.Message):
     perplexity: float
     texts_kept: int
     codebleu: float
-    def __init__(self, stage: _Optional[int] = ..., round: _Optional[int] = ..., split: _Optional[int] = ..., problems: _Optional[int] = ..., samples: _Optional[int] = ..., k: _Optional[_Iterable[int]] = ..., pass_at_k: _Optional[_Iterable[float]] = ..., by_category: _Optional[_Iterable[float]] = ..., loss: _Optional[float] = ..., perplexity: _Optional[float] = ..., texts_kept: _Optional[int] = ..., codebleu: _Optional[float] = ...) -> None: ...
+    exact_match: float
+    own_categories: bool
+    def __init__(self, stage: _Optional[int] = ..., round: _Optional[int] = ..., split: _Optional[int] = ..., problems: _Optional[int] = ..., samples: _Optional[int] = ..., k: _Optional[_Iterable[int]] = ..., pass_at_k: _Optional[_Iterable[float]] = ..., by_category: _Optional[_Iterable[float]] = ..., loss: _Optional[float] = ..., perplexity: _Optional[float] = ..., texts_kept: _Optional[int] = ..., codebleu: _Optional[float] = ..., exact_match: _Optional[float] = ..., own_categories: _Optional[bool] = ...) -> None: ...
 
 class Greeting(_message.Message):
     __slots__ = ("ticket", "certificate", "offer")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,10 @@ class PrivateData:
     validation: tuple[Problem, ...]
 
 
+#: Of a server.
+NO_DATA = PrivateData((), ())
+
+
 @dataclass(frozen=True, slots=True)
 class FederationData:
     """``private`` by agent. ``curve``: validation problems of nobody, for curves. ``test`` is for final scores only."""
@@ -52,8 +56,9 @@ def federation_data(config: FederationConfig) -> FederationData:
         raise ConfigurationError(f"data.private = {config.data.private}: there are only {len(bank.private)} private problems; lower it")
     pool = [bank.private[index] for index in rng.permutation(len(bank.private))[: config.data.private]]
     dealt = dirichlet_partition(pool, len(names), config.data.alpha, config.data.minimum, rng)
+    private = {name: _held_out(problems, rng) for name, problems in zip(names, dealt, strict=True)}
     return FederationData(
-        private={name: _held_out(problems, rng) for name, problems in zip(names, dealt, strict=True)},
+        private=_pooled(private) if config.data.pooled else private,
         transfer_set=TransferSet(bank.transfer),
         probe=bank.probe,
         curve=bank.validation,
@@ -72,6 +77,12 @@ def _held_out(problems: Sequence[Problem], rng: np.random.Generator) -> PrivateD
     shuffled = [problems[index] for index in rng.permutation(len(problems))]
     held = max(1, round(HELD_OUT * len(shuffled)))
     return PrivateData(tuple(shuffled[held:]), tuple(shuffled[:held]))
+
+
+def _pooled(private: Mapping[str, PrivateData]) -> dict[str, PrivateData]:
+    """Everybody has the training data of all; what is held out stays out, and its owner's."""
+    union = tuple(problem for data in private.values() for problem in data.train)
+    return {name: PrivateData(union, data.validation) for name, data in private.items()}
 
 
 def _file_bank(path: Path, seed: int) -> Bank:

@@ -31,7 +31,7 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         **read_origin(run.folder),
         **{name: end[name] for name in (*SCORES, "loss")},
         "seconds": run.seconds,
-        "bytes": sum(one.bytes for one in run.exchanges),
+        "bytes": sum(one.bytes for one in run.exchanges) + sum(one["bytes_up"] + one["bytes_down"] for one in run.central),
         "exchanges": sum(one.accepted is not None for one in run.exchanges),
         "memory": sum(one.memory for one in ends) / len(ends) if ends else None,
         "start_hash": run.start_hash,

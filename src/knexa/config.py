@@ -349,9 +349,8 @@ def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
 def _check_central(config: FederationConfig, layers: Sequence[Layer]) -> None:
     central, distillation = config.central, config.distillation
     if central.method is not None and config.matching.matchmaker != "local":
-        raise complaint(
-            layers, ("central", "method"), central.method, "none beside pairs; a server replaces them: matching.matchmaker = 'local'"
-        )
+        wanted = "with matching.matchmaker = 'local' only: a server replaces the pairs"
+        raise complaint(layers, ("central", "method"), central.method, wanted)
     if central.method in ("central-kd", "fedid") and (distillation.verify or distillation.memory):
         wanted = "with distillation.verify = false and distillation.memory = false only: a server distils plainly"
         raise complaint(layers, ("central", "method"), central.method, wanted)

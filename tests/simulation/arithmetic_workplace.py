@@ -146,7 +146,7 @@ def _mean(states: Sequence[list[float]], weights: Sequence[float]) -> bytes:
 
 
 def _moved(able: list[float], offered: dict[int, float], share: float) -> tuple[Learned, bytes]:
-    after = [x + share * (offered.get(category, x) - x) for category, x in enumerate(able)]
+    after = [(1 - share) * x + share * offered.get(category, x) for category, x in enumerate(able)]
     return Learned(1 - sum(able) / len(able), 1 - sum(after) / len(after)), _pack(after)
 
 

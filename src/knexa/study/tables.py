@@ -11,6 +11,7 @@ from rich.table import Table
 from knexa.record import SCORES
 from knexa.study.rows import Row
 from knexa.study.statistics import Interval, mean_interval, paired_interval
+from knexa.study.verdicts import verdicts
 
 METRICS = (*SCORES, "loss")
 HEADINGS = ("strategy", "seeds", "Pass@1 %", "Pass@5 %", "Pass@10 %", "CodeBLEU %", "loss")
@@ -40,6 +41,7 @@ def markdown(rows: Sequence[Row], baseline: str) -> str:
     if baseline in _strategies(rows):
         parts += ["", f"Difference to `{baseline}` at equal seeds; * marks an interval without zero.", ""]
         parts += _pipes([list(HEADINGS), *paired_cells(rows, baseline)])
+    parts += [line for verdict in verdicts(rows, baseline) for line in ("", verdict)]
     return "\n".join(parts) + "\n"
 
 

@@ -74,6 +74,14 @@ def test_under_a_limit_of_pairs_everybody_takes_part_sooner_or_later(name: str) 
     assert seen == set(NAMES)
 
 
+def test_a_pair_that_may_meet_in_one_direction_only_meets_in_that() -> None:
+    """Whatever the timetable says of their roles; all others have the roles it gives them."""
+    (pairs,) = timetable(FedSkdMatchmaker, 6, range(1, 2))
+    names = [(NAMES[teacher], NAMES[student]) for teacher, student in pairs]
+    matches = FedSkdMatchmaker(MatchingConfig(), RewardConfig(), 8).match(profiles(1), 1, apart={names[0]})
+    assert {(match.teacher, match.student) for match in matches} == {names[0][::-1], *names[1:]}
+
+
 def test_a_pair_of_the_timetable_that_refuses_stays_apart() -> None:
     """The others meet as planned, nobody takes its place."""
     (pairs,) = timetable(FedSkdMatchmaker, 6, range(1, 2))

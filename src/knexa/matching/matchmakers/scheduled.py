@@ -11,7 +11,7 @@ from knexa.matching.pairing import Pair
 
 
 class ScheduledMatchmaker(PairwiseMatchmaker):
-    """A pair of the timetable that is not admissible (terms of its agents) stays apart in that round; nobody takes its place."""
+    """A pair of the timetable that may meet in the other direction only does so; one that may not meet at all stays apart."""
 
     @abstractmethod
     def timetable(self, count: int, round: int) -> list[Pair]:
@@ -21,7 +21,7 @@ class ScheduledMatchmaker(PairwiseMatchmaker):
         count = len(options.agents)
         scores = np.full((count, count), np.nan)
         for place, pair in enumerate(self.timetable(count, options.round)):
-            scores[pair] = -float(place)
+            scores[pair], scores[pair[::-1]] = -float(place), -place - 0.5
         valued = options.plain(scores)
         arms = self.arms(options, valued, "greedy")
         return Decision(valued, arms, certain(arms, valued.shape))

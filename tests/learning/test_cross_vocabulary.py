@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -49,16 +51,13 @@ def certain(vocabulary: Vocabulary, text: str) -> Told:
 @pytest.mark.parametrize("teacher", NAMES)
 @pytest.mark.parametrize("text", [BODY, "", 'return "é → 🙂"\n', "x\n\n\n   y  "])
 def test_who_knows_a_text_by_heart_teaches_exactly_that_text(vocabularies, student: str, teacher: str, text: str) -> None:
-    """Whatever the two tokenizers: where the teacher is heard, all mass is on the student's own token, however both cut the text."""
+    """Whatever the two tokenizers: all mass is on the student's own token, however both cut the text."""
     tokenizer = load_backbone(f"embedded:{student}").tokenizer
     example = encode(tokenizer, PROMPT, text, 256)
     target = blend(vocabularies[student], text, example, [certain(vocabularies[teacher], text)], 4)
-    places = vocabularies[student].places(text)
-    ends = {end for _, end in vocabularies[teacher].places(text)}
-    for token, place, ids, logs in zip(example.ids[example.prompt :], places, target.ids, target.log, strict=True):
-        if place[1] in ends:
-            assert int(ids[0]) == token
-            assert float(logs[0]) == 0.0
+    for token, ids, logs in zip(example.ids[example.prompt :], target.ids, target.log, strict=True):
+        assert int(ids[0]) == token
+        assert float(logs[0]) == 0.0
         assert float(logs.float().exp().sum()) == pytest.approx(1.0, abs=1e-3)
 
 
@@ -82,6 +81,19 @@ def test_the_mean_of_several_is_between_them(learners: dict[str, Learner]) -> No
     for mean, one, other in zip(listed(both), listed(each[0]), listed(each[1]), strict=True):
         likeliest = max(mean, key=lambda token: mean[token])
         assert mean[likeliest] == pytest.approx((one.get(likeliest, 0.0) + other.get(likeliest, 0.0)) / 2, abs=5e-3)
+
+
+def test_a_token_that_reaches_further_counts_for_all_that_begin_alike(vocabularies) -> None:
+    """The student's token ends within the teacher's second one: what goes on with the rest is its own, what does not its first part's."""
+    tokenizer = load_backbone("embedded:qwen2").tokenizer
+    text = "(x):\n    return x"
+    example = encode(tokenizer, PROMPT, text, 256)
+    place = next(at for at, (start, end) in enumerate(vocabularies["qwen2"].places(text)) if text[start:end] == "):\n")
+    told = Told((2, 4), (4, 8), (0.8, 0.5), ((("):", 0.8), (")", 0.2)), (("\n   ", 0.5), ("\n", 0.3), (" #", 0.2))))
+    target = blend(vocabularies["qwen2"], text, example, [told], 4)
+    likely = listed(replace(example, soft=target))[place]
+    assert likely[example.ids[example.prompt + place]] == pytest.approx(0.8 * 0.8, abs=1e-3)
+    assert likely[vocabularies["qwen2"].first(")")] == pytest.approx(0.8 * 0.2 + 0.2, abs=1e-3)
 
 
 def test_told_survives_the_wire(vocabularies) -> None:

@@ -4,8 +4,9 @@ The common ground is the text itself. A model *tells* of a text, at each of its 
 text) and which strings it found likely there. For a student with another tokenizer this is mapped as follows.
 
 - *Places.* A student's token that begins at character c hears the models that have a token beginning at c; others are silent there.
-- *The text's own token.* Where a model's tokens also end where the student's token ends, its probability of the student's token is the
-  product over them (chain rule), so the same text cut in other pieces is the same text.
+- *The text's own token.* Its probability is that with which the model goes on as the text does, up to the end of the student's token: a
+  product over the model's tokens (chain rule), so the same text cut in other pieces is the same text. Where the last of them reaches
+  further, all that begin alike count.
 - *Alternatives.* A string is encoded by the student's tokenizer, and its mass goes to the first token. That is exact where the student
   has the string as one token, and otherwise right about how the text would go on, not about how far the token reaches.
 - The end of the text is the end of the text in every vocabulary.
@@ -140,22 +141,29 @@ def _masses(vocabulary: Vocabulary, text: str, told: Told, token: int, place: tu
     if start not in told.starts:
         return {}
     at = told.starts.index(start)
-    span = _span(told, at, end)
+    exact = _continues(text, told, at, end)
     standing = text[start : told.ends[at]] or END
     masses: defaultdict[int, float] = defaultdict(float)
     for string, p in told.likely[at]:
-        exact = span if string == standing and span is not None else 0.0
-        if exact > 0:
-            masses[token] += exact
-        if p > exact:
-            masses[vocabulary.first(string)] += p - exact
+        known = min(exact, p) if string == standing else 0.0
+        if known > 0:
+            masses[token] += known
+        if p > known:
+            masses[vocabulary.first(string)] += p - known
     return dict(masses)
 
 
-def _span(told: Told, at: int, end: int) -> float | None:
-    """Probability of the tokens from ``at`` on that lie before the character ``end``; None where no token ends there."""
-    last, probability = at, told.own[at]
-    while last + 1 < len(told.starts) and told.starts[last + 1] < end:
+def _continues(text: str, told: Told, at: int, end: int) -> float:
+    """Probability, from the token at ``at`` on, that the text goes on to the character ``end`` as it does.
+
+    Of the token there that reaches beyond ``end``, whatever begins as the text does up to ``end`` counts.
+    """
+    if told.ends[at] > end:
+        return told.own[at]
+    probability, last = told.own[at], at + 1
+    while last < len(told.starts) and told.starts[last] < end:
+        rest = text[told.starts[last] : end]
+        whole = told.ends[last] <= end
+        probability *= told.own[last] if whole else sum(p for string, p in told.likely[last] if string and string.startswith(rest))
         last += 1
-        probability *= told.own[last]
-    return probability if told.ends[last] == end else None
+    return probability

@@ -116,7 +116,7 @@ class Learner:
         """The ``k`` likeliest strings at each token of the second halves of ``texts``: what any other tokenizer can be told."""
         examples = self._examples(texts)
         with self._adapter.folded_in() as model:
-            targets = soft_targets(model, examples, self._tokenizer.pad_token_id, k)
+            targets = soft_targets(model, examples, self._tokenizer.pad_token_id, k, self._device)
         rows = zip(texts, examples, targets, strict=True)
         return pack_told([tell(self._strings, text, example, target) for (_, text), example, target in rows])
 

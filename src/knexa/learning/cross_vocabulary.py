@@ -23,7 +23,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -66,8 +66,8 @@ class Vocabulary:
         self.end = int(tokenizer.eos_token_id)
         self._anchor = tokenizer("a", add_special_tokens=False)["input_ids"]
         self._anchored = len(tokenizer.decode(self._anchor))
-        self.string = lru_cache(maxsize=None)(self._string)
-        self.first = lru_cache(maxsize=None)(self._first)
+        self.string = cache(self._string)
+        self.first = cache(self._first)
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """Start and end of each token of ``text``, and of its end."""
@@ -83,9 +83,12 @@ class Vocabulary:
         added: str = self._tokenizer.decode([*self._anchor, token], clean_up_tokenization_spaces=False)[self._anchored :]
         return "" if _REPLACED in added else added
 
-    def _first(self, string: str | None) -> int:
-        """The token with which ``string`` begins."""
-        return self.end if string is END else int(self._tokenizer(string, add_special_tokens=False)["input_ids"][0])
+    def _first(self, string: str | None) -> int | None:
+        """The token with which ``string`` begins; None where this tokenizer makes nothing of it."""
+        if string is END:
+            return self.end
+        tokens = self._tokenizer(string, add_special_tokens=False)["input_ids"]
+        return int(tokens[0]) if tokens else None
 
 
 def tell(vocabulary: Vocabulary, text: str, example: Example, target: SoftTarget) -> Told:
@@ -148,8 +151,8 @@ def _masses(vocabulary: Vocabulary, text: str, told: Told, token: int, place: tu
         known = min(exact, p) if string == standing else 0.0
         if known > 0:
             masses[token] += known
-        if p > known:
-            masses[vocabulary.first(string)] += p - known
+        if p > known and (first := vocabulary.first(string)) is not None:
+            masses[first] += p - known
     return dict(masses)
 
 

@@ -8,11 +8,11 @@ alone with its backbone has nobody to average with and stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from knexa.baselines.budget import Tally
-from knexa.baselines.tasks import SERVER, Adopt, Carry, Mean, Share
+from knexa.baselines.tasks import SERVER, Adopt, Carry, Mean, Share, Shared
 from knexa.config import FederationConfig
 
 
@@ -31,11 +31,7 @@ def step(carry: Carry, fleet: Mapping[str, str], config: FederationConfig, round
     if not members:
         return None
     shared = dict(zip(members, carry([(agent, Share()) for agent in members]), strict=True))
-    weights = [_weights([shared[agent].examples for agent in group], begins=round == 0) for group in together]
-    averages = [
-        Mean(tuple(shared[agent].adapter for agent in group), some) for group, some in zip(together, weights, strict=True)
-    ]  # fmt: skip
-    means = carry([(SERVER, average) for average in averages])
+    means = carry([(SERVER, _mean([shared[agent] for agent in group], begins=round == 0)) for group in together])
     adopted = [(agent, Adopt(mean)) for group, mean in zip(together, means, strict=True) for agent in group]
     learned = carry(adopted)
     return Tally(
@@ -55,7 +51,7 @@ def jobs(fleet: Mapping[str, str]) -> dict[str, int]:
     return {"share": members, "mean": len(together), "adopt": members}
 
 
-def _weights(examples: list[int], *, begins: bool) -> tuple[float, ...]:
-    if begins:
-        return (1.0, *(0.0 for _ in examples[1:]))
-    return tuple(count / sum(examples) for count in examples)
+def _mean(shared: Sequence[Shared], *, begins: bool) -> Mean:
+    """Weighted by examples; all weight on the first where the group ``begins``."""
+    weights = [int(place == 0) for place in range(len(shared))] if begins else [one.examples for one in shared]
+    return Mean(tuple(one.adapter for one in shared), tuple(weight / sum(weights) for weight in weights))

@@ -2,6 +2,7 @@
 #   make demo   six small agents teach each other; prints the table and the path of the report
 #   make test   all tests            make test-fast   without the slow ones
 #   make check  style, types, layers make docs        regenerate docs/configuration.md
+#   make table4 the paper's Table 4 on the embedded fleet, every baseline and ablation: hours; stops and goes on at will (docs/baselines.md)
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -11,7 +12,7 @@ STAMP  := $(VENV)/.installed-from-constraints
 export OMP_NUM_THREADS = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: demo test test-fast check docs setup sandbox clean
+.PHONY: demo test test-fast check docs table4 setup sandbox clean
 
 demo: setup sandbox
 	$(BIN)/knexa run
@@ -30,6 +31,17 @@ check: setup
 
 docs: setup
 	$(BIN)/python docs/configuration.py
+
+# Called again it goes on where it was stopped; a smaller one for a look: make table4 SEEDS=0 ROUNDS=2 TABLE4=runs/table4-look
+SEEDS  ?= 0-9
+ROUNDS ?= 20
+TABLE4 ?= runs/table4
+BASELINES = local,random,heuristic,fedskd,gossip,fedavg,central-kd,fedid,all-data
+OURS      = paper,knexa-plain,random-shipped,knexa
+ABLATIONS = knexa-no-verify,knexa-no-memory,knexa-no-curriculum,knexa-no-trust,knexa-no-rollback,knexa-alpha-fixed,knexa-concat,knexa-greedy
+
+table4: setup sandbox
+	$(BIN)/knexa compare --strategies $(BASELINES),$(OURS),$(ABLATIONS) --seeds $(SEEDS) --rounds $(ROUNDS) --baseline random --out $(TABLE4)
 
 setup: $(STAMP)
 

@@ -8,7 +8,7 @@ from typing import Any
 from knexa.config import FederationConfig
 from knexa.field_rules import rules
 from knexa.presets import preset_names
-from knexa.strategies import RESET, STRATEGIES
+from knexa.strategies import PEERS_ONLY, RESET, STRATEGIES, UNDISTILLED
 
 TARGET = Path(__file__).with_suffix(".md")
 
@@ -31,9 +31,10 @@ write `"none"`. An unknown key is an error.
 
 ## Strategies
 
-All strategies of a comparison share fleet, data, rounds and gradient steps. `local` exchanges nothing, so `distillation.steps`, times the
-expected share of agents that learn in a round, moves into `local.first_steps` and `local.steps`, rounded up. A run whose settings no
-strategy describes is called `custom`.
+All strategies of a comparison share fleet, data, rounds and gradient steps. {undistilled} distil nothing, so
+`distillation.steps`, times the expected share of agents that learn in a round, moves into `local.first_steps` and `local.steps`, rounded
+up; [baselines](baselines.md) says what else is kept equal. What a strategy does not name of {peers_only} it sets to the default.
+A run whose settings no strategy describes is called `custom`.
 
 | strategy | what it is | sets |
 |---|---|---|
@@ -54,7 +55,14 @@ def page() -> str:
         for rule in _rules()
     )
     strategies = "\n".join(f"| `{name}` | {one.summary} | {_overrides(dict(one.overrides))} |" for name, one in STRATEGIES.items())
-    return TEXT.format(presets=", ".join(f"`{name}`" for name in preset_names()), strategies=strategies, keys=keys)
+    undistilled, peers_only = (", ".join(f"`{name}`" for name in names) for names in (UNDISTILLED, PEERS_ONLY))
+    return TEXT.format(
+        undistilled=undistilled,
+        peers_only=peers_only,
+        presets=", ".join(f"`{name}`" for name in preset_names()),
+        strategies=strategies,
+        keys=keys,
+    )
 
 
 def _rules() -> list[Any]:

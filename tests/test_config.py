@@ -8,18 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from knexa.baselines.budget import steps_each
 from knexa.config import CUSTOM, FederationConfig, exchange_share, load_config, to_toml
 from knexa.errors import ConfigurationError
 from knexa.presets import preset_names
-from knexa.strategies import STRATEGIES
+from knexa.strategies import STRATEGIES, UNDISTILLED
 
 
 def texts_trained_on(config: FederationConfig) -> float:
     """Expected texts, repetitions counted, that one agent takes gradients on over the whole run."""
-    exchanges = 0.0 if config.matching.matchmaker == "local" else exchange_share(config) * config.rounds
+    steps = 0.0 if config.matching.matchmaker == "local" else exchange_share(config) * config.distillation.steps
+    steps = steps_each(config) if config.central.method in ("central-kd", "fedid") else steps
     local = (config.local.first_steps + (config.rounds - 1) * config.local.steps) * config.local.batch_size
-    distilled = config.distillation.steps * (config.distillation.own_batch_size + config.distillation.batch_size)
-    return config.local.accumulate * (local + exchanges * distilled)
+    distilled = config.rounds * steps * (config.distillation.own_batch_size + config.distillation.batch_size)
+    return config.local.accumulate * (local + distilled)
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -34,14 +36,15 @@ def test_a_resolved_file_resolves_to_itself(tmp_path: Path, preset: str, strateg
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_strategies_of_one_preset_learn_from_as_many_texts_on_equal_fleets(preset: str) -> None:
-    """A comparison is fair by construction: same agents, data and rounds; as many texts, up to rounding in favour of ``local``."""
+    """A comparison is fair by construction: same agents, data and rounds; as many texts, up to rounding in favour of who does not pair."""
     configs = [load_config(preset=preset, strategy=strategy) for strategy in STRATEGIES]
-    assert len({(config.agents, config.data, config.rounds, config.seed, config.evaluation) for config in configs}) == 1
+    assert len({(config.agents, config.rounds, config.seed, config.evaluation) for config in configs}) == 1
+    assert {config.strategy for config in configs if config.data != configs[0].data} == {"all-data"}
     texts = {config.strategy: texts_trained_on(config) for config in configs}
-    alone = texts.pop("local")
+    rounded = [texts.pop(name) for name in (*UNDISTILLED, "central-kd", "fedid")]
     assert len(set(texts.values())) == 1
     batch = configs[0].local.batch_size * configs[0].local.accumulate
-    assert 0 <= alone - texts["knexa"] < configs[0].rounds * batch
+    assert all(0 <= alone - texts["knexa"] < configs[0].rounds * batch for alone in rounded)
 
 
 def test_later_layers_win(tmp_path: Path) -> None:
@@ -83,6 +86,15 @@ def test_a_run_is_called_after_a_strategy_only_if_it_is_that_strategy() -> None:
     assert load_config(preset="paper").strategy == "paper"
 
 
+def test_a_strategy_without_server_or_pooled_data_takes_back_what_a_file_says_of_them(tmp_path: Path) -> None:
+    """A strategy from the command line is that strategy, whatever the file was for."""
+    file = tmp_path / "federation.toml"
+    file.write_text('strategy = "fedid"\n[data]\npooled = true\n[central]\nserver_steps = 3\n')
+    assert (load_config(file).central.method, load_config(file).data.pooled) == ("fedid", True)
+    config = load_config(file, strategy="random")
+    assert (config.central.method, config.data.pooled, config.central.server_steps) == (None, False, 3)
+
+
 def test_one_agent_of_a_list_can_be_changed() -> None:
     """``agents.N.key`` changes one agent and leaves the others alone."""
     config = load_config(sets=["agents.1.behaviour=lazy"])
@@ -110,6 +122,12 @@ MISTAKES = [
     (["evaluation.k=[1,20]"], "--set evaluation.k: found (1, 20); allowed: whole numbers from 1 to evaluation.samples = 10"),
     (["matching.matchmaker=rndom"], "--set matching.matchmaker: found 'rndom'; allowed: knexa, random"),
     (["matching.context=cat"], "--set matching.context: found 'cat'; allowed: concat, gap"),
+    (["central.method=fedavg"], "--set central.method: found 'fedavg'; allowed: with matching.matchmaker = 'local' only"),
+    (
+        ["central.method=fedid", "matching.matchmaker=local"],
+        "--set central.method: found 'fedid'; allowed: with distillation.verify = false",
+    ),
+    (["central.backbone=embedded:none"], "--set central.backbone: found 'embedded:none'; allowed: embedded:bloom, embedded:gpt-neox"),
     (["data.alpha=0"], "--set data.alpha: found 0; allowed: a number above 0 (Dirichlet"),
 ]
 

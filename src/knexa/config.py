@@ -18,7 +18,7 @@ from knexa.errors import ConfigurationError
 from knexa.field_rules import nearest, rules
 from knexa.layers import Layer, complaint, explain, file_layer, merge, nest, set_layers
 from knexa.presets import DEFAULT_PRESET, preset_names, read_preset
-from knexa.strategies import RESET, STRATEGIES
+from knexa.strategies import PEERS_ONLY, RESET, STRATEGIES, UNDISTILLED
 
 #: Backbones that the package ships, named ``embedded:NAME`` in the configuration.
 EMBEDDED_BACKBONES = ("qwen2", "gpt2", "bloom", "gpt-neox")
@@ -30,7 +30,7 @@ PACKAGED_BACKBONES = ("smollm2-135m", "gemma3-270m")
 NOTES, HUMAN_EVAL_MBPP = "notes", "human-eval+mbpp"
 
 #: Matchmakers named without ``module:object``.
-MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
+MATCHMAKERS = ("knexa", "random", "heuristic", "local", "fedskd", "gossip", "oracle")
 
 
 class Section(BaseModel):
@@ -55,6 +55,7 @@ class DataConfig(Section):
     alpha: float = Field(0.1, gt=0, description="Dirichlet concentration per category over agents; small = non-IID")
     private: int = Field(900, ge=1, description="problems of the private pool shared out over all agents")
     minimum: int = Field(60, ge=1, description="fewest private problems an agent may get; the draw is repeated until it holds")
+    pooled: bool = Field(False, description="every agent trains on the private data of all: an upper bound, in a simulation only")
 
 
 class AgentConfig(Section):
@@ -122,13 +123,15 @@ class DistillationConfig(Section):
     alpha_end: float = Field(0.5, ge=0, le=1)
     verify: bool = Field(True, description="keep only teacher texts that pass the transfer set's public tests")
     memory: bool = Field(True, description="replay all verified texts ever received in every distillation")
-    rollback: float = Field(1.0, ge=0, description="undo an exchange that raises the student's validation loss by more nats than this")
+    rollback: float | None = Field(
+        1.0, ge=0, description="undo an exchange that raises the student's validation loss by more nats than this; None = never"
+    )
 
 
 class MatchingConfig(Section):
     """Phase 2, who teaches whom, and what."""
 
-    matchmaker: str = Field("knexa", description="knexa, random, heuristic, local, oracle or module:object")
+    matchmaker: str = Field("knexa", description="knexa, random, heuristic, local, fedskd, gossip, oracle or module:object")
     context: Literal["concat", "gap", "joint"] = Field(
         "gap", description="what the bandit sees of a pair: both profiles (the paper), what lies between them, or both of these"
     )
@@ -150,6 +153,16 @@ class MatchingConfig(Section):
     curriculum: bool = Field(True, description="a match also says how the prompt budget is spread over categories")
     probe: bool = Field(True, description="profiles carry the public-probe and coverage blocks (12 + 12 numbers)")
     log_candidates: bool = Field(True, description="log every candidate's context, for replay (up to 128 agents)")
+
+
+class CentralConfig(Section):
+    """A server that combines what all agents know, in place of pairs: baselines, in a simulation only."""
+
+    method: Literal["fedavg", "central-kd", "fedid"] | None = Field(
+        None, description="what the server does between two rounds; None = there is none, agents teach each other"
+    )
+    backbone: str | None = Field(None, description="of fedid's server model: one of the agents' backbones; None = the first agent's")
+    server_steps: int = Field(16, ge=0, description="optimiser steps of fedid's server model in a round")
 
 
 class RewardConfig(Section):
@@ -223,6 +236,7 @@ class FederationConfig(Section):
     local: LocalConfig = LocalConfig()
     distillation: DistillationConfig = DistillationConfig()
     matching: MatchingConfig = MatchingConfig()
+    central: CentralConfig = CentralConfig()
     reward: RewardConfig = RewardConfig()
     generation: GenerationConfig = GenerationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -253,8 +267,8 @@ def load_config(
 
     ``source``: path of a TOML file, or the name of a preset. A file may name its own ``preset`` and ``strategy``; what else it
     says is said about that strategy, and holds. The arguments win over both. Without a strategy nothing is overridden, and the
-    run is called ``knexa`` if it equals that strategy, else ``custom``. ``local`` exchanges nothing, so it gets the gradient
-    steps that distillation would have taken: teachers and students share one budget. Raises ConfigurationError with one
+    run is called ``knexa`` if it equals that strategy, else ``custom``. Strategies that distil nothing (:data:`UNDISTILLED`) get the
+    gradient steps that distillation would have taken: teachers and students share one budget. Raises ConfigurationError with one
     sentence: the key as written, what was found, what is allowed.
     """
     if source is not None and str(source) in preset_names() and not Path(source).exists():
@@ -293,12 +307,12 @@ def exchange_share(config: FederationConfig) -> float:
 
 def _with_strategy(name: str, below: Sequence[Layer], above: Sequence[Layer]) -> FederationConfig:
     config = _resolve([*below, *_strategy_layers(name), *above, Layer("--strategy", {"strategy": name}, keyed=False)])
-    return _with_local_budget(config) if name == "local" else config
+    return _with_local_budget(config) if name in UNDISTILLED else config
 
 
 def _strategy_layers(name: str) -> list[Layer]:
     defaults = {rule.key: rule.default for rule in rules(FederationConfig)}
-    overrides = {key: defaults[key] if value is RESET else value for key, value in STRATEGIES[name].overrides.items()}
+    overrides = {key: defaults[key] if value is RESET else value for key, value in {**PEERS_ONLY, **STRATEGIES[name].overrides}.items()}
     return [Layer(f"strategy {name}: key", nest(key.split("."), value)) for key, value in overrides.items()]
 
 
@@ -342,6 +356,7 @@ def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
         hint = nearest(config.matching.matchmaker, MATCHMAKERS)
         raise complaint(layers, ("matching", "matchmaker"), config.matching.matchmaker, f"{', '.join(MATCHMAKERS)} or module:object{hint}")
     _check_problems(config.data, layers)
+    _check_central(config, layers)
 
 
 def _check_problems(data: DataConfig, layers: Sequence[Layer]) -> None:
@@ -352,6 +367,19 @@ def _check_problems(data: DataConfig, layers: Sequence[Layer]) -> None:
         raise complaint(layers, ("data", "mbpp"), data.mbpp, f"an existing file, where data.problems = '{HUMAN_EVAL_MBPP}' uses it")
 
 
+def _check_central(config: FederationConfig, layers: Sequence[Layer]) -> None:
+    central, distillation = config.central, config.distillation
+    if central.method is not None and config.matching.matchmaker != "local":
+        wanted = "with matching.matchmaker = 'local' only: a server replaces the pairs"
+        raise complaint(layers, ("central", "method"), central.method, wanted)
+    if central.method in ("central-kd", "fedid") and (distillation.verify or distillation.memory):
+        wanted = "with distillation.verify = false and distillation.memory = false only: a server distils plainly"
+        raise complaint(layers, ("central", "method"), central.method, wanted)
+    backbones = sorted({agent.backbone for agent in config.agents})
+    if central.backbone is not None and central.backbone not in backbones:
+        raise complaint(layers, ("central", "backbone"), central.backbone, f"{', '.join(backbones)}, or none")
+
+
 def _check_backbone(agent: AgentConfig, path: tuple[str | int, ...], layers: Sequence[Layer]) -> None:
     kind, colon, name = agent.backbone.partition(":")
     shipped = {"embedded": EMBEDDED_BACKBONES, "package": PACKAGED_BACKBONES}
@@ -360,7 +388,7 @@ def _check_backbone(agent: AgentConfig, path: tuple[str | int, ...], layers: Seq
     if colon and name not in shipped.get(kind, ()):
         raise complaint(layers, path, agent.backbone, allowed + nearest(agent.backbone, known))
     if (agent.backbone.startswith((".", "/", "~")) or agent.backbone.endswith(".gguf")) and not Path(agent.backbone).expanduser().exists():
-        raise complaint(layers, path, agent.backbone, f"what exists: {allowed}")
+        raise complaint(layers, path, agent.backbone, f"an existing folder or .gguf file, {', '.join(known)}, or a hub id")
     if not agent.backbone:
         raise complaint(layers, path, agent.backbone, allowed)
 

@@ -15,6 +15,7 @@ Kinds of events, in the order in which a run writes them:
 ``outcome``     what the student reported: losses and scores before and after, bytes, texts kept, accepted or not
 ``reward``      ``match_id``, raw, clipped and z-scored reward
 ``update``      ``round`` and ``digest``: SHA-256 of the matchmaker's state (A and b) after the round
+``central``     ``round`` and ``method``: what a baseline's server did, in numbers (:class:`knexa.baselines.budget.Tally`)
 ``evaluation``  ``agent``, ``round`` and ``stage`` (``start``, ``round`` or ``end``), scores by problem set and category
 ``fault``       ``agent``, ``round``, ``what`` went wrong and what was done about it
 ``end``         ``reason`` and the final state of every participant

@@ -16,6 +16,13 @@ from typing import Final
 #: Stands for the default of a key.
 RESET: Final = "<default>"
 
+#: What every strategy says that does not say otherwise: no server, and private data stay private.
+PEERS_ONLY: Mapping[str, object] = MappingProxyType({"central.method": RESET, "data.pooled": RESET})
+
+#: Strategies without distillation: its gradient steps move into their local updates (:func:`knexa.config.load_config`).
+UNDISTILLED: Final = ("local", "fedavg", "all-data")
+
+_ALONE = {"matching.matchmaker": "local"}
 _PLAIN = {"distillation.verify": False, "distillation.memory": False, "matching.curriculum": False}
 _SHIPPED_TEACHING = {"distillation.verify": RESET, "distillation.memory": RESET, "matching.curriculum": RESET, "matching.probe": RESET}
 _BANDIT = ("matching.bandit", "matching.schedule", "matching.discount", "matching.trust", "reward.scale")
@@ -31,14 +38,26 @@ class Strategy:
     overrides: Mapping[str, object]
 
 
-#: ``local`` also moves the distillation budget into the local updates: see :func:`knexa.config.load_config`.
+#: Each is laid over :data:`PEERS_ONLY`.
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {
-        "local": Strategy("no exchange; the texts of distillation steps are made up for by local ones", {"matching.matchmaker": "local"}),
+        "local": Strategy("no exchange; the texts of distillation steps are made up for by local ones", _ALONE),
         "random": Strategy("random pairs, plain distillation as in the paper", {"matching.matchmaker": "random", **_PLAIN}),
         "heuristic": Strategy(
             "most different data first, the better one teaches, plain distillation", {"matching.matchmaker": "heuristic", **_PLAIN}
         ),
+        "fedskd": Strategy("round-robin over all peers, no matchmaker, plain distillation", {"matching.matchmaker": "fedskd", **_PLAIN}),
+        "gossip": Strategy("a ring, both neighbours in turn, plain distillation", {"matching.matchmaker": "gossip", **_PLAIN}),
+        "fedavg": Strategy("a server averages the adapters of equal backbones, no distillation", {**_ALONE, "central.method": "fedavg"}),
+        "central-kd": Strategy(
+            "a server averages what all agents find likely, across vocabularies; everybody distils the mean",
+            {**_ALONE, "central.method": "central-kd", **_PLAIN},
+        ),
+        "fedid": Strategy(
+            "a server model learns the answers with the most confident votes, and teaches everybody",
+            {**_ALONE, "central.method": "fedid", **_PLAIN},
+        ),
+        "all-data": Strategy("everybody trains on the private data of all, no exchange (upper bound)", {**_ALONE, "data.pooled": True}),
         "knexa": Strategy("as shipped: bandit on gaps, curriculum, verification, memory", _SHIPPED),
         "paper": Strategy(
             "the paper's KNEXA: concatenated profiles, greedy pairs, plain distillation, reward on private validation loss",
@@ -69,5 +88,10 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         "knexa-no-trust": Strategy("ablation: every report counts alike, whoever made it", {**_SHIPPED, "matching.trust": False}),
         "knexa-concat": Strategy("ablation: the paper's concatenated context", {**_SHIPPED, "matching.context": "concat"}),
         "knexa-greedy": Strategy("ablation: the paper's greedy pairs", {**_SHIPPED, "matching.pairing": "greedy"}),
+        "knexa-alpha-fixed": Strategy(
+            "ablation: alpha stays at the mean of its schedule",
+            {**_SHIPPED, "distillation.alpha_start": 0.35, "distillation.alpha_end": 0.35},
+        ),
+        "knexa-no-rollback": Strategy("ablation: no exchange is undone", {**_SHIPPED, "distillation.rollback": None}),
     }
 )

@@ -1,9 +1,10 @@
-"""Protocol ``adapter``: merging low-rank updates."""
+"""Protocol ``adapter``: merging low-rank updates; FedAvg: averaging their factors."""
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
-from knexa.learning.merging import Factors, merged
+from knexa.learning.merging import Factors, factor_mean, merged
 
 IN, OUT, RANK = 12, 9, 3
 
@@ -49,3 +50,24 @@ def test_a_direction_in_which_nothing_was_learned_can_still_be_learned() -> None
     new_a, new_b = merged((a, torch.zeros(OUT, RANK)), (a, torch.zeros(OUT, RANK)), 0.5)
     assert torch.count_nonzero(new_b) == 0
     assert torch.allclose(new_a @ new_a.T, torch.eye(RANK), atol=1e-5)
+
+
+def adapter(pair: Factors) -> bytes:
+    return save({"A": pair[0].half(), "B": pair[1].half()})
+
+
+def test_fedavg_averages_factors_and_not_products() -> None:
+    """A and B are means by weight; their product is not the mean of the products, as FedIT has it."""
+    one, other = factors(0), factors(1)
+    mean = load(factor_mean([adapter(one), adapter(other)], [0.25, 0.75]))
+    for name, first, second in zip(("A", "B"), one, other, strict=True):
+        assert torch.allclose(mean[name].float(), 0.25 * first + 0.75 * second, atol=4e-3)
+    products = 0.25 * update(one) + 0.75 * update(other)
+    assert torch.linalg.norm(mean["B"].float() @ mean["A"].float() - products) > 0.1 * torch.linalg.norm(products)
+
+
+def test_fedavg_of_adapters_with_one_a_is_exact() -> None:
+    """After a common start with nothing learned in A, the mean of factors is the mean of updates."""
+    (a, one), (_, other) = factors(0), factors(1)
+    mean = load(factor_mean([adapter((a, one)), adapter((a, other))], [0.5, 0.5]))
+    assert torch.allclose(mean["B"].float() @ mean["A"].float(), (one @ a + other @ a) / 2, atol=0.05)

@@ -11,9 +11,11 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from knexa.baselines.tasks import Adopt, Answer, Answers, Blend, Distil, Learn, Learned, Mean, Share, Shared, Task, Tell
 from knexa.config import FederationConfig
 from knexa.errors import ModelError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
@@ -66,6 +68,30 @@ class ArithmeticWorkplace:
         metrics = [sum(able) / len(able), *(0.0 for _ in METRICS[1:])]
         return Profile(agent, round, family_block("gpt2"), tuple(metrics), tuple(own), tuple(able), (0.0,) * CATEGORY_COUNT)
 
+    def assist(self, agent: str, task: Task[Any], state: bytes, round: int) -> tuple[Any, bytes]:
+        """An answer is a competence, a distribution too; what is distilled moves the agent half of the way, up or down."""
+        time.sleep(self.seconds)
+        match task:
+            case Answer(prompts):
+                drawn = stream(self.config.seed, "central", round).permutation(CATEGORY_COUNT)[:prompts]
+                return Answers(tuple((str(c), repr(_unpack(state)[c]), -1.0 - _unpack(state)[c]) for c in map(int, drawn))), state
+            case Tell():
+                return state, state
+            case Blend(_, _, told):
+                return _mean([_unpack(one) for one in told], [1 / len(told)] * len(told)), state
+            case Share():
+                return Shared(state, 10 * int(agent.removeprefix("agent-"))), state
+            case Mean(adapters, weights):
+                return _mean([_unpack(one) for one in adapters], weights), state
+            case Distil(texts, _, soft):
+                offered = dict(enumerate(_unpack(soft))) if soft else {int(category): float(text) for category, text in texts}
+                return _moved(_unpack(state), offered, 0.5)
+            case Learn(texts, _):
+                return None, _moved(_unpack(state), {int(category): float(text) for category, text in texts}, 1.0)[1]
+            case Adopt(adapter):
+                return _moved(_unpack(state), dict(enumerate(_unpack(adapter))), 1.0)
+        raise TypeError(type(task).__name__)
+
     def evaluate(self, agent: str, state: bytes, stage: str, round: int) -> dict[str, Any]:
         able = _unpack(state)
         return {"scores": {"pass@1": sum(able) / len(able)}, "split": "validation" if stage == "round" else "test"}
@@ -113,6 +139,15 @@ def _study(match_id: str, package: KnowledgePackage, able: list[float]) -> tuple
     before, after = (1 - sum(one) / len(one) for one in (able, better))
     size = len(package.to_bytes())
     return Outcome(match_id, before, after, before, after, 1 - before, 1 - after, size, len(package.texts), kept, True), better
+
+
+def _mean(states: Sequence[list[float]], weights: Sequence[float]) -> bytes:
+    return _pack([sum(w * x for w, x in zip(weights, column, strict=True)) for column in zip(*states, strict=True)])
+
+
+def _moved(able: list[float], offered: dict[int, float], share: float) -> tuple[Learned, bytes]:
+    after = [(1 - share) * x + share * offered.get(category, x) for category, x in enumerate(able)]
+    return Learned(1 - sum(able) / len(able), 1 - sum(after) / len(after)), _pack(after)
 
 
 def _pack(able: list[float]) -> bytes:

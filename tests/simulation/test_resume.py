@@ -89,6 +89,23 @@ def test_a_run_killed_after_any_job_resumes_to_the_same_bytes(config, tmp_path):
     assert jobs > 30
 
 
+@pytest.mark.parametrize("method", ["fedavg", "central-kd", "fedid"])
+def test_a_run_with_a_server_resumes_to_the_same_bytes(config, tmp_path, method):
+    """Killed after any job, also in the middle of the server's step; the server's own model goes on where it was."""
+    settings = config(rounds=3, matching={"matchmaker": "local"}, central={"method": method}, transport={"deadline_s": 20.0})
+
+    def duration(agent, work) -> float:
+        return 33.0 if agent == "agent-3" else 1.0
+
+    whole = Federation(settings, workplace=WORKPLACE, duration=duration).run(tmp_path / "whole").events.read_bytes()
+    for jobs in range(1, 500, 3):
+        folder = tmp_path / str(jobs)
+        if not stopped_after(settings, folder, jobs, duration):
+            break
+        assert Federation(settings, workplace=WORKPLACE, duration=duration, resumed=folder).run().events.read_bytes() == whole
+    assert jobs > 30
+
+
 def test_kill_9_in_the_middle_of_a_round_loses_nothing(config, tmp_path):
     """The whole run killed, its workers die with it; resumed, it writes the log of a run that was never killed."""
     whole = Federation(config(rounds=5), workplace=WORKPLACE).run(tmp_path / "whole").events.read_bytes()

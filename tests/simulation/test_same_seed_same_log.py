@@ -33,6 +33,17 @@ def test_every_engine_writes_the_same_bytes(config, tmp_path, matchmaker, loss):
     assert run(config(kind="serial", **sections), tmp_path / "one") == run(config(kind="processes", **sections), tmp_path / "two")
 
 
+@pytest.mark.parametrize("method", ["fedavg", "central-kd", "fedid"])
+def test_every_engine_writes_the_same_bytes_with_a_server(config, tmp_path, method):
+    """A server's steps, with a bad network on the way: serial, in two processes, and twice."""
+    sections = {"matching": {"matchmaker": "local"}, "central": {"method": method}, "transport": {"loss": 0.1}}
+    first = run(config(kind="serial", **sections), tmp_path / "one")
+    assert (
+        first == run(config(kind="processes", **sections), tmp_path / "two") == run(config(kind="serial", **sections), tmp_path / "three")
+    )
+    assert first.count(b'"kind":"central"') == 3 + (method == "fedavg")
+
+
 def test_all_strategies_of_a_seed_start_from_the_same_bytes(config, tmp_path):
     """start_hash does not depend on the matchmaker."""
     hashes = set()

@@ -111,10 +111,12 @@ def test_no_configuration_makes_stragglers_of_all_its_agents(config) -> None:
             assert duration("a", work) <= 0.2 * 60.0
 
 
-def test_progress_counts_up_to_the_jobs_it_promised(config, tmp_path) -> None:
+@pytest.mark.parametrize("method", ["none", "fedavg", "central-kd", "fedid"])
+def test_progress_counts_up_to_the_jobs_it_promised(config, tmp_path, method) -> None:
     """Without faults the number of jobs is known from the start, and the time left ends at nothing."""
     news = []
-    Federation(config(), workplace="arithmetic_workplace:create").run(tmp_path / "run", news.append)
+    sections = {} if method == "none" else {"matching": {"matchmaker": "local"}, "central": {"method": method}}
+    Federation(config(**sections), workplace="arithmetic_workplace:create").run(tmp_path / "run", news.append)
     assert [one.done for one in news] == list(range(1, len(news) + 1))
     assert {one.jobs for one in news[1:]} == {len(news)}
     assert news[-1].eta_s == 0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from knexa.study.statistics import mean_interval, paired_bootstrap, paired_interval
+from knexa.study.statistics import holm, mean_interval, paired_bootstrap, paired_interval, paired_p_value
 
 values = st.lists(st.floats(-100, 100), min_size=2, max_size=12)
 
@@ -64,3 +64,26 @@ def test_equal_randomness_gives_equal_bootstraps() -> None:
     """The generator is the only source of chance."""
     scores = ([0.1, 0.5, 0.9, 0.3], [0.2, 0.4, 0.7, 0.3])
     assert paired_bootstrap(*scores, np.random.default_rng(3)) == paired_bootstrap(*scores, np.random.default_rng(3))
+
+
+def test_the_p_value_is_that_of_the_paired_t_test() -> None:
+    """Against SciPy; equal samples have p = 1, a constant difference has none."""
+    ours, theirs = [0.31, 0.28, 0.35, 0.30], [0.30, 0.29, 0.31, 0.27]
+    assert paired_p_value(ours, theirs) == pytest.approx(float(stats.ttest_rel(ours, theirs).pvalue))
+    assert paired_p_value(ours, ours) == 1.0
+    assert paired_p_value([1.0, 2.0], [0.5, 1.5]) == 0.0
+    with pytest.raises(ValueError, match="at least two"):
+        paired_p_value([1.0], [2.0])
+
+
+def test_holm_by_the_book() -> None:
+    """Smallest times four, next times three, …, never falling."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_a_correction_never_makes_a_finding(p_values: list[float]) -> None:
+    """Corrected values are at least as large, at most 1, and in the same order."""
+    corrected = holm(p_values)
+    assert all(before <= after <= 1.0 for before, after in zip(p_values, corrected, strict=True))
+    assert sorted(corrected) == [corrected[index] for index in sorted(range(len(p_values)), key=lambda index: p_values[index])]

@@ -20,6 +20,7 @@ from knexa.simulation.progress import OnProgress
 from knexa.strategies import STRATEGIES
 from knexa.study.compare import Cell, compare
 from knexa.study.tables import rich_tables
+from knexa.study.verdicts import verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def run_comparison(plan: Plan, *, as_json: bool) -> None:
     console = Console()
     for table in rich_tables(rows, plan.baseline):
         console.print(table)
+    for verdict in verdicts(rows, plan.baseline):
+        console.print(verdict, highlight=False, soft_wrap=True)
     console.print(f"Rows: {plan.out / 'rows.csv'}; report: {page}", highlight=False, soft_wrap=True)
 
 

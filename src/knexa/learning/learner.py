@@ -7,6 +7,7 @@ state afterwards. So a worker needs one copy of the frozen weights for each back
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from knexa.errors import ModelError, PeerError
 from knexa.learning.adapter import Adapter
 from knexa.learning.backbone import load_backbone
 from knexa.learning.continuous import FAMILIES, ContinuousBatching
+from knexa.learning.cross_vocabulary import Vocabulary, blend, pack_told, tell, unpack_told
 from knexa.learning.distillation import akd_step
 from knexa.learning.encoding import Example, encode, endless_batches
 from knexa.learning.finetune import descend, evaluation_loss, new_optimiser, train_step, warmed_up
@@ -105,6 +107,31 @@ class Learner:
         """The ``k`` most likely tokens at each token of ``texts``: what protocol ``logits`` sends."""
         with self._adapter.folded_in() as model:
             return pack(soft_targets(model, self._examples(texts), self._tokenizer.pad_token_id, k, self._device))
+
+    # --- what a server may combine
+
+    def adopt(self, blob: bytes) -> None:
+        """Take over the adapter in ``blob`` (:meth:`adapter_bytes` of the same backbone, or a mean of some); forgets moments."""
+        self._adapter.load({name: tensor.float() for name, tensor in load(blob).items()})
+        self._optimiser.state.clear()
+
+    def tell(self, texts: Sequence[Text], k: int) -> bytes:
+        """The ``k`` likeliest strings at each token of the second halves of ``texts``: what any other tokenizer can be told."""
+        examples = self._examples(texts)
+        with self._adapter.folded_in() as model:
+            targets = soft_targets(model, examples, self._tokenizer.pad_token_id, k, self._device)
+        rows = zip(texts, examples, targets, strict=True)
+        return pack_told([tell(self._strings, text, example, target) for (_, text), example, target in rows])
+
+    def blend(self, texts: Sequence[Text], told: Sequence[bytes], k: int) -> bytes:
+        """The mean of what several learners told of ``texts`` (:meth:`tell`), for this tokenizer, as :meth:`softened` reads it."""
+        by_text = zip(*map(unpack_told, told), strict=True)
+        rows = zip(texts, self._examples(texts), by_text, strict=True)
+        return pack([blend(self._strings, text, example, some, k) for (_, text), example, some in rows])
+
+    @cached_property
+    def _strings(self) -> Vocabulary:
+        return Vocabulary(self._tokenizer)
 
     # --- learning
 

@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
+from knexa.baselines.tasks import Task
 from knexa.config import FederationConfig
 from knexa.errors import ConfigurationError
 from knexa.protocol.peer import Result, Work
@@ -29,6 +30,9 @@ class Workplace(Protocol):
 
     def perform(self, agent: str, work: Work, state: bytes, round: int) -> tuple[Result, bytes]:
         """Do ``work``, beginning in ``state``; its result, and the state afterwards."""
+
+    def assist(self, agent: str, task: Task[Any], state: bytes, round: int) -> tuple[Any, bytes]:
+        """Carry out a central server's ``task`` as ``agent``, or as the server itself; its result, and the state afterwards."""
 
     def evaluate(self, agent: str, state: bytes, stage: Stage, round: int) -> dict[str, Any]:
         """JSON-able scores of ``state``: the fields of an ``evaluation`` event."""

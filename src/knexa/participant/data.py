@@ -63,6 +63,10 @@ class OwnFiles(Mapping[str, PrivateData]):
         return PrivateData(held.train, held.validation, tuple(f'agent "{agent}": {note}' for note in notes))
 
 
+#: Of a server.
+NO_DATA = PrivateData((), ())
+
+
 @dataclass(frozen=True, slots=True)
 class FederationData:
     """``private`` by agent. ``curve``: validation problems of nobody, for curves. ``test`` is for final scores only.
@@ -83,8 +87,9 @@ def federation_data(config: FederationConfig) -> FederationData:
     """Deal the data out; the same for every strategy of one seed. Raises ConfigurationError."""
     own_files = config.agents[0].data is not None
     splits = load_splits(config.data, config.seed, own_files=own_files)
+    private = OwnFiles(config, splits) if own_files else _dealt(config, splits)
     return FederationData(
-        private=OwnFiles(config, splits) if own_files else _dealt(config, splits),
+        private=_pooled(private) if config.data.pooled else private,
         transfer_set=TransferSet(splits.transfer, splits.categories),
         probe=splits.probe,
         curve=splits.validation,
@@ -115,3 +120,9 @@ def _held_out(problems: Sequence[Problem], rng: np.random.Generator) -> PrivateD
     shuffled = [problems[index] for index in rng.permutation(len(problems))]
     held = max(1, round(HELD_OUT * len(shuffled)))
     return PrivateData(tuple(shuffled[held:]), tuple(shuffled[:held]))
+
+
+def _pooled(private: Mapping[str, PrivateData]) -> dict[str, PrivateData]:
+    """Everybody has the training data of all; what is held out stays out, and its owner's."""
+    union = tuple(problem for data in private.values() for problem in data.train)
+    return {name: PrivateData(union, data.validation) for name, data in private.items()}

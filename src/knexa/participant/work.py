@@ -5,6 +5,7 @@ Reads nothing but its arguments, draws nothing but named streams: the shell that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from knexa.config import AgentConfig, FederationConfig
@@ -15,6 +16,7 @@ from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.transfer_set import TransferSet
 from knexa.learning.distillation import alpha_at
 from knexa.learning.encoding import Example
+from knexa.learning.generation import Completion
 from knexa.learning.learner import Learner, Text
 from knexa.matching.match import Outcome
 from knexa.matching.profile import METRICS, Profile, family_block
@@ -51,7 +53,7 @@ class Participant:
         if self.about.behaviour == "weak" or steps == 0:
             train_loss = self.state.metrics.get("train_loss", 0.0)
         else:
-            train_loss = self.learner.local_update(texts_of(self.private.train), steps, planned, self._seed(work.round, "train"))
+            train_loss = self.learner.local_update(texts_of(self.private.train), steps, planned, self.seed(work.round, "train"))
         return self._profile(work.round, train_loss)
 
     def ask(self, work: Ask) -> KnowledgeRequest:
@@ -66,26 +68,29 @@ class Participant:
         match, digest = work.match, self.transfer_set.digest
         if match.protocol == "adapter":
             return KnowledgePackage(match.match_id, digest, {}, tensors=self.learner.adapter_bytes())
-        texts = self._answers(work)
+        asked = [key for key in work.request.prompt_ids if key in self.transfer_set.problems][: work.request.budget]
+        texts = {key: answer.text for key, answer in self.answers(asked, match.round)}
         if match.protocol == "text":
             return KnowledgePackage(match.match_id, digest, texts)
         logits = self.learner.logits(self._with_prompts(texts), self.config.distillation.top_logits)
         return KnowledgePackage(match.match_id, digest, texts, tensors=logits)
 
-    def _answers(self, work: Teach) -> dict[str, str]:
-        ids = [key for key in work.request.prompt_ids if key in self.transfer_set.problems][: work.request.budget]
+    def answers(self, ids: Sequence[str], round: int) -> list[tuple[str, Completion]]:
+        """An answer to each of these prompts of the transfer set, with its id, the most confident first.
+
+        A lazy agent is as sure as can be of what it has not thought about.
+        """
         if self.about.behaviour == "lazy":
-            return dict.fromkeys(ids, LAZY_ANSWER)
+            return [(key, Completion(LAZY_ANSWER, 0.0)) for key in ids]
         generation = self.config.generation
         answers = answered(
             self.learner,
             [self.transfer_set.problems[key] for key in ids],
             max_new_tokens=generation.max_new_tokens,
             temperature=generation.teaching_temperature,
-            seed=self._seed(work.match.round, "teach"),
+            seed=self.seed(round, "teach"),
         )
-        ranked = sorted(zip(ids, answers, strict=True), key=lambda pair: (-pair[1][0].confidence, pair[0]))
-        return {key: few[0].text for key, few in ranked}
+        return sorted(((key, few[0]) for key, few in zip(ids, answers, strict=True)), key=lambda pair: (-pair[1].confidence, pair[0]))
 
     def study(self, work: Study) -> Outcome:
         """Student, phase 3: keep what passes the public tests (if verifying), distil it with the memory, accept or roll back.
@@ -103,7 +108,7 @@ class Participant:
         usable = self._learn(work, kept, taught)
         loss_after, probe_after = self._losses()
         score_after = float(solved(self.learner, self.checker, self.probe, self.config.generation)[0].mean())
-        accepted = usable and loss_after <= loss_before + self.config.distillation.rollback
+        accepted = usable and self.acceptable(loss_before, loss_after)
         if not accepted:
             self.learner.load(before)
             for key in kept:
@@ -122,6 +127,11 @@ class Participant:
             unverified=sum(not self.transfer_set.problems[key].runnable for key in kept),
             accepted=accepted,
         )
+
+    def acceptable(self, loss_before: float, loss_after: float) -> bool:
+        """Whether what was learned between these two validation losses stays."""
+        bound = self.config.distillation.rollback
+        return bound is None or loss_after <= loss_before + bound
 
     def _kept(self, package: KnowledgePackage) -> dict[str, str]:
         """Answers that pass the public tests of their prompts, if verifying; and all answers to prompts that have none."""
@@ -147,7 +157,7 @@ class Participant:
         except PeerError:
             return False
         texts = self._with_prompts(taught)
-        self.learner.distil(texts_of(self.private.train), texts, alpha, config, self._seed(match.round, "study"), logits=logits)
+        self.learner.distil(texts_of(self.private.train), texts, alpha, config, self.seed(match.round, "study"), logits=logits)
         return True
 
     def _with_prompts(self, texts: dict[str, str]) -> list[Text]:
@@ -177,5 +187,5 @@ class Participant:
             coverage=tuple(map(float, self.transfer_set.coverage(list(self.state.memory)))) if shown else BLOCK_OFF,
         )
 
-    def _seed(self, round: int, purpose: str) -> int:
+    def seed(self, round: int, purpose: str) -> int:
         return derive_seed(self.config.seed, self.about.name, round, purpose)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self, assert_never
 
-from knexa.config import FederationConfig
+from knexa.baselines.tasks import SERVER, Blend, Mean, Task
+from knexa.config import AgentConfig, FederationConfig
 from knexa.evaluation.sandbox import Sandbox
 from knexa.learning.learner import Learner, use_threads
-from knexa.participant.data import federation_data
+from knexa.learning.merging import factor_mean
+from knexa.participant.central import LASTING, Assistant
+from knexa.participant.data import NO_DATA, federation_data
 from knexa.participant.measure import Checker, greedy_scores, sampled_scores
 from knexa.participant.state import AgentState
 from knexa.participant.work import Participant
@@ -26,7 +29,9 @@ class LearningWorkplace:
     def __init__(self, config: FederationConfig) -> None:
         use_threads(config.engine.threads)
         self.config = config
-        self._about = {agent.name: agent for agent in config.agents}
+        # Built past the rules of names, so that no agent can be taken for the server.
+        server = AgentConfig.model_construct(name=SERVER, backbone=config.central.backbone or config.agents[0].backbone)
+        self._about = {agent.name: agent for agent in (*config.agents, server)}
         self.data = federation_data(config)
         sandbox = config.sandbox
         self._sandbox = Sandbox(sandbox.backend, sandbox.timeout_s, sandbox.memory_mb, workers=1)
@@ -71,6 +76,21 @@ class LearningWorkplace:
             return result, participant.state.to_bytes()
         return result, state
 
+    def assist(self, agent: str, task: Task[Any], state: bytes, round: int) -> tuple[Any, bytes]:
+        """Carry out a central server's ``task`` as ``agent``, or as the server itself; the result and the state afterwards."""
+        match task:
+            case Mean(adapters, weights):
+                return factor_mean(adapters, weights), state
+            case Blend(backbone, texts, told):
+                problems, k = self.data.transfer_set.problems, self.config.distillation.top_logits
+                return self._learner_of(backbone).blend([(problems[key].prompt, text) for key, text in texts], told, k), state
+        assistant = Assistant(self._participant(agent, state), round)
+        result = assistant.carry_out(task)
+        if isinstance(task, LASTING):
+            assistant.participant.state.learner = assistant.participant.learner.state()
+            return result, assistant.participant.state.to_bytes()
+        return result, state
+
     def evaluate(self, agent: str, state: bytes, stage: Literal["start", "round", "end"], round: int) -> dict[str, Any]:
         """Greedy Pass@1 on the validation split between rounds; sampled Pass@k on the test split at start and end."""
         participant = self._participant(agent, state)
@@ -91,7 +111,9 @@ class LearningWorkplace:
         self._participant(agent, state).learner.save_adapter(folder)
 
     def _learner(self, agent: str) -> Learner:
-        backbone = self._about[agent].backbone
+        return self._learner_of(self._about[agent].backbone)
+
+    def _learner_of(self, backbone: str) -> Learner:
         if backbone not in self._learners:
             self._learners[backbone] = Learner(backbone, self.config.local)
         return self._learners[backbone]
@@ -101,5 +123,12 @@ class LearningWorkplace:
         learner.load(agent_state.learner)
         data = self.data
         return Participant(
-            self._about[agent], self.config, data.private[agent], data.transfer_set, data.probe, learner, self._checker, agent_state
+            self._about[agent],
+            self.config,
+            data.private.get(agent, NO_DATA),
+            data.transfer_set,
+            data.probe,
+            learner,
+            self._checker,
+            agent_state,
         )

@@ -6,10 +6,21 @@ from importlib.metadata import version
 from typing import Any
 
 from knexa.config import FederationConfig
+from knexa.errors import ConfigurationError
 from knexa.events import SCHEMA_VERSION
 from knexa.matching.matchmakers import Trial, matchmaker_of
 from knexa.protocol.coordinator import Coordinator
 from knexa.protocol.patience import patience
+
+
+def require_peers_only(config: FederationConfig) -> None:
+    """Raise ConfigurationError for what no real federation has: a server that sees what agents know, or data of others."""
+    for key, holds in (("central.method", config.central.method is not None), ("data.pooled", config.data.pooled)):
+        if holds:
+            raise ConfigurationError(
+                f"{key}: strategy {config.strategy!r} is a baseline for simulations (`knexa run`); agents of a real federation teach each "
+                "other, and give nobody else their texts, weights or data: leave the key away"
+            )
 
 
 def coordinator_of(config: FederationConfig, trial: Trial | None = None) -> Coordinator:

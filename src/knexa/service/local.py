@@ -19,6 +19,7 @@ from typing import Any
 from knexa.config import FederationConfig, organisations, to_toml
 from knexa.errors import Incomplete, KnexaError, RunFolderError
 from knexa.events import TIMINGS_FILE, EventLog, read_events
+from knexa.protocol.assembly import require_peers_only
 from knexa.service.identity import CPM, RELAY, Authority, renew_reachable
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.trust import utc_now
@@ -94,8 +95,9 @@ class LocalFederation:
         """``options``: more of the command line of some agents, by name. ``hidden``: so many, the last ones, only dial out.
 
         ``hosts``: of processes that are not to run on this one, by agent, :data:`CPM` and :data:`RELAY`. RunFolderError if ``folder``
-        holds something already.
+        holds something already, ConfigurationError for a baseline that only a simulation has.
         """
+        require_peers_only(config)
         if folder.exists() and any(folder.iterdir()):
             raise RunFolderError(f"{folder}: exists and is not an empty folder; choose another --out")
         self.folder, self._config, self._workplace, self._options = folder, config, workplace, options or {}

@@ -21,7 +21,7 @@ from knexa.participant.contract import Workplace
 class Job:
     """A call of the workplace's method ``call`` with ``arguments``. ``what`` names it for people: ``train``, ``evaluate``, …"""
 
-    call: Literal["transfer_set", "start", "perform", "evaluate", "save"]
+    call: Literal["transfer_set", "start", "perform", "assist", "evaluate", "save"]
     what: str
     agent: str
     round: int

@@ -134,6 +134,11 @@ class Simulation:
             raise ValueError(f"agent {name!r} asked for {type(work).__name__} with other work in hand")
         self._in_hand[name] = _InHand(work, self._engine.submit(perform_job(name, work, self.states[name])))
 
+    @property
+    def busy(self) -> frozenset[str]:
+        """Agents with work in hand: their states are about to be replaced."""
+        return frozenset(self._in_hand)
+
     # --- checkpoints
 
     def snapshot(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from knexa.config import FederationConfig
+from knexa.simulation.central import central_jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Forecast:
         self._left.update({"evaluate-round": curves * agents})
         for what in ("ask", "teach", "study"):
             self._left.update({what: rounds * pairs, f"trial-{what}": rounds * trials})
+        self._left.update(central_jobs(config, rounds, begun=begun))
         if not begun:
             self._left.update({"start": agents, "evaluate-start": len({agent.backbone for agent in config.agents})})
         self._workers = config.engine.workers if config.engine.kind == "processes" else 1

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from knexa.baselines.tasks import SERVER
 from knexa.config import FederationConfig
 from knexa.durable import sync
 from knexa.errors import KnexaError
@@ -17,6 +18,7 @@ from knexa.participant.contract import Stage
 from knexa.protocol.agent import agent_of
 from knexa.protocol.assembly import coordinator_of, header_of
 from knexa.protocol.coordinator import Phase
+from knexa.simulation.central import CentralServer
 from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, write_checkpoint
 from knexa.simulation.duration import Duration
 from knexa.simulation.engine import Cost, Engine, Job, Pending
@@ -62,15 +64,18 @@ class Run:
             self._engine: Engine = engine(config, workplace, self._note)
             opening.callback(self._engine.close)
             self._open = opening.pop_all()
+        self._server = CentralServer(config, self._engine, self._record)
 
     def execute(self) -> None:
         """Run to the end. The last event is written when everything else is on disk."""
         states = dict(self._after.states) if self._after else self._starting_states()
+        self._server.state = states.pop(SERVER, b"")
         simulation = self._simulation(states)
         if self._after:
             simulation.restore(self._after.snapshot)
         else:
             self._evaluate(states, "start")
+            self._server.start(simulation.states)
             self._checkpoint(simulation)
         simulation.run(lambda phase, round: self._enter(simulation, phase, round))
         self._evaluate(states, "end")
@@ -113,10 +118,16 @@ class Run:
         if phase in _PHASES:
             self._next_phase(_PHASES[phase])
         if phase is Phase.BETWEEN:
+            self._central_step(simulation)
             every = self._config.evaluation.curve_every
             if every and round % every == 0:
                 self._evaluate(simulation.states, "round")
             self._checkpoint(simulation)
+
+    def _central_step(self, simulation: Simulation) -> None:
+        if self._config.central.method is not None:
+            self._next_phase("exchange")
+            self._server.step(simulation.states, simulation.busy, self.round)
 
     def _evaluate(self, states: Mapping[str, bytes], stage: Stage) -> None:
         """Score every agent. A fresh adapter is its backbone itself, so at the start one agent is scored for each backbone."""
@@ -136,7 +147,8 @@ class Run:
         for log in (self._folder.events, self._folder.timings):
             sync(log)
         kept = (self._log.size, self._timings.size)
-        checkpoint = Checkpoint(self.round, kept, self._seconds(), simulation.snapshot(), simulation.states)
+        states = simulation.states | ({SERVER: self._server.state} if self._server.state else {})
+        checkpoint = Checkpoint(self.round, kept, self._seconds(), simulation.snapshot(), states)
         write_checkpoint(self._folder.path, checkpoint)
 
     def _save(self, states: Mapping[str, bytes]) -> None:

@@ -21,7 +21,10 @@ ORIGIN_FILE = "origin.json"
 
 
 def row_of(run: RunRecord) -> dict[str, Any]:
-    """Final scores are shares in [0, 1], loss nats a token, ``memory`` the mean number of verified texts an agent holds."""
+    """Final scores are shares in [0, 1], loss nats a token, ``memory`` the mean number of verified texts an agent holds.
+
+    ``scored``, ``server_steps``, ``server_texts``: what a baseline's server takes beyond the common budget.
+    """
     end = summary_of(run)["mean"]["end"]
     ends = [one for one in run.evaluations if one.stage == "end"]
     return {
@@ -31,7 +34,8 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         **read_origin(run.folder),
         **{name: end[name] for name in (*SCORES, "loss")},
         "seconds": run.seconds,
-        "bytes": sum(one.bytes for one in run.exchanges),
+        "bytes": sum(one.bytes for one in run.exchanges) + sum(one["bytes_up"] + one["bytes_down"] for one in run.central),
+        **{key: sum(one[key] for one in run.central) for key in ("scored", "server_steps", "server_texts")},
         "exchanges": sum(one.accepted is not None for one in run.exchanges),
         "memory": sum(one.memory for one in ends) / len(ends) if ends else None,
         "start_hash": run.start_hash,

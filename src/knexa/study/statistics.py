@@ -42,6 +42,27 @@ def paired_interval(ours: Sequence[float], theirs: Sequence[float], level: float
     return mean_interval([a - b for a, b in zip(ours, theirs, strict=True)], level)
 
 
+def paired_p_value(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Two-sided p of the paired t test; 1 where all values are equal. ValueError if unequal in number or fewer than two."""
+    if len(ours) != len(theirs) or len(ours) < 2:
+        raise ValueError(f"paired values must be equal in number and at least two, not {len(ours)} and {len(theirs)}")
+    differences = np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64)
+    mean, spread = float(differences.mean()), float(differences.std(ddof=1))
+    if spread == 0.0:
+        return 1.0 if mean == 0.0 else 0.0
+    return float(2.0 * stats.t.sf(abs(mean) * math.sqrt(len(differences)) / spread, len(differences) - 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (1979): p-values, in their order, that keep the chance of any false finding among them at the level."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
+    return corrected
+
+
 def paired_bootstrap(
     ours: Sequence[float], theirs: Sequence[float], rng: np.random.Generator, *, draws: int = 10_000, level: float = 0.95
 ) -> Interval:

@@ -11,6 +11,7 @@ from rich.table import Table
 from knexa.record import SCORES, scores_present
 from knexa.study.rows import Row
 from knexa.study.statistics import Interval, mean_interval, paired_interval
+from knexa.study.verdicts import verdicts
 
 
 def headings(rows: Sequence[Row]) -> list[str]:
@@ -42,6 +43,7 @@ def markdown(rows: Sequence[Row], baseline: str) -> str:
     if baseline in _strategies(rows):
         parts += ["", f"Difference to `{baseline}` at equal seeds; * marks an interval without zero.", ""]
         parts += _pipes([headings(rows), *paired_cells(rows, baseline)])
+    parts += [line for verdict in verdicts(rows, baseline) for line in ("", verdict)]
     return "\n".join(parts) + "\n"
 
 

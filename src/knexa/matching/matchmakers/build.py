@@ -11,9 +11,10 @@ from knexa.matching.matchmakers.contract import Trial
 from knexa.matching.matchmakers.knexa import KnexaMatchmaker
 from knexa.matching.matchmakers.pairwise import PairwiseMatchmaker
 from knexa.matching.matchmakers.plugged import load_plugin
+from knexa.matching.matchmakers.scheduled import FedSkdMatchmaker, GossipMatchmaker
 from knexa.matching.terms import Terms, terms_of
 
-MATCHMAKERS = ("knexa", "random", "heuristic", "local", "oracle")
+MATCHMAKERS = ("knexa", "random", "heuristic", "local", "fedskd", "gossip", "oracle")
 
 
 def build_matchmaker(
@@ -42,6 +43,10 @@ def build_matchmaker(
             return HeuristicMatchmaker(config, reward, rounds, terms=terms)
         case "local":
             return LocalMatchmaker(config, reward, rounds, terms=terms)
+        case "fedskd":
+            return FedSkdMatchmaker(config, reward, rounds, terms=terms)
+        case "gossip":
+            return GossipMatchmaker(config, reward, rounds, terms=terms)
         case "oracle":
             if trial is None:
                 raise ConfigurationError("matching.matchmaker = 'oracle' has to try every pair first; only a simulation can (`knexa run`)")

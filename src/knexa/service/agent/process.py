@@ -16,6 +16,7 @@ from knexa.errors import ConfigurationError, KnexaError
 from knexa.exchange.seen_tickets import SeenTickets
 from knexa.participant.contract import load_workplace
 from knexa.protocol.agent import agent_of
+from knexa.protocol.assembly import require_peers_only
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.consent import Consent
 from knexa.service.agent.listening import Listener
@@ -57,6 +58,7 @@ class AgentPlan:
 
 def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
     """Run until the federation is over and everything is reported. ``note`` gets lines for whoever watches."""
+    require_peers_only(plan.config)
     credentials = Credentials(plan.identity)
     credentials.require_valid(utc_now())
     name = credentials.identity.name

@@ -18,7 +18,7 @@ from pathlib import Path
 from knexa.config import FederationConfig, organisations, to_toml
 from knexa.errors import ConfigurationError, RunFolderError
 from knexa.events import EVENTS_FILE, TIMINGS_FILE, EventLog
-from knexa.protocol.assembly import coordinator_of, header_of
+from knexa.protocol.assembly import coordinator_of, header_of, require_peers_only
 from knexa.protocol.coordinator import Phase
 from knexa.service.cpm.conductor import Conductor
 from knexa.service.cpm.journal import Journal, Snapshot
@@ -65,6 +65,7 @@ class CpmPlan:
 
 def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
     """Run until the federation is over (True) or the process is told to end (False). ``note`` gets lines for the operator."""
+    require_peers_only(plan.config)
     plan.folder.mkdir(parents=True, exist_ok=True)
     with _alone(plan.folder), Journal(plan.journal or f"sqlite:///{plan.folder / JOURNAL_FILE}") as journal:
         journal.hold()

@@ -31,7 +31,8 @@ def scores_present(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 class Evaluation:
     """Scores of one agent after ``round`` rounds; ``stage`` is start, round or end. Shares in [0, 1], loss in nats a token.
 
-    ``problems``: evaluated problems, ``samples`` programs each. ``memory``: verified texts the agent then held.
+    ``problems``: evaluated problems, ``samples`` programs each. ``memory``: verified texts the agent then held. ``cut``:
+    texts of the evaluation and of its own that were longer than the model reads. ``correct``: right answers to each problem.
     """
 
     agent: str
@@ -44,6 +45,8 @@ class Evaluation:
     loss: float | None
     by_category: Mapping[str, float]
     memory: int
+    cut: int = 0
+    correct: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,8 @@ def _evaluation(event: Event) -> Evaluation:
         loss=event["loss"],
         by_category=event["by_category"],
         memory=event["texts_kept"],
+        cut=event["cut"],
+        correct=tuple(event["correct"]),
     )
 
 

@@ -112,6 +112,8 @@ def _evaluate(config: FederationConfig, log: EventLog, agent: str, stage: str, r
         perplexity=float(np.exp(1.6 - first)),
         by_category=dict(zip(CATEGORIES, map(float, by_category), strict=True)),
         texts_kept=4 * round,
+        cut=0,
+        correct=[],
     )
 
 

@@ -25,9 +25,28 @@ def test_a_difference_in_every_seed_is_significant_and_noise_is_not() -> None:
     assert not_significant.startswith("Not significant: local +0.0 (p = ")
 
 
-def test_one_seed_shows_nothing() -> None:
+def test_one_seed_is_compared_over_problems() -> None:
+    """A gain on nearly every problem is beyond the choice of problems, one on a few is not; that other seeds may differ is said."""
+    base, better, luck = [0.2] * 100, [0.4] * 90 + [0.2] * 10, [0.2] * 98 + [1.0, 0.0]
+    shares = {"random": base, "knexa": better, "local": luck}
+    given = [{**row, "by_problem": shares[str(row["strategy"])]} for row in rows(random=[0.2], knexa=[0.38], local=[0.206])]
+    head, beyond, not_beyond = verdicts(given, "random")
+    assert "over 100 test problems" in head
+    assert "another one" in head
+    assert beyond.startswith("Beyond what the choice of problems explains: knexa +18.0 [+")
+    assert not_beyond.startswith("Not beyond it: local +0.6 [-")
+
+
+def test_one_seed_of_runs_without_counts_shows_nothing() -> None:
     """And the sentence says so."""
-    assert verdicts(rows(random=[0.2], knexa=[0.9]), "random") == ["One seed: no difference to random can be called significant."]
+    (said,) = verdicts(rows(random=[0.2], knexa=[0.9]), "random")
+    assert said.startswith("One seed: whether another one would give the same difference")
+
+
+def test_texts_are_compared_by_their_own_score() -> None:
+    """Exact matches, where nothing could be run."""
+    given = [{**row, "pass@1": None, "exact_match": row["pass@1"]} for row in rows(random=[0.2, 0.21], knexa=[0.3, 0.31])]
+    assert verdicts(given, "random")[0].startswith("Exact against random")
 
 
 def test_without_the_baseline_nothing_is_claimed() -> None:

@@ -15,9 +15,10 @@ from knexa.cli.display import show_progress
 from knexa.config import FederationConfig, load_config
 from knexa.errors import ConfigurationError, ModelError
 from knexa.events import EVENTS_FILE
+from knexa.learning.packaged import terms_of_use
 from knexa.matching.matchmakers import matchmaker_of
 from knexa.participant.data import federation_data
-from knexa.record import read_run
+from knexa.record import RunRecord, read_run
 from knexa.report import final_table, write_report
 from knexa.report.charts import duration, job_seconds
 from knexa.simulation.federation import Federation
@@ -51,6 +52,7 @@ def run_federation(wanted: Wanted, *, as_json: bool) -> None:
     console = Console()
     console.print(final_table(summary))
     run = read_run(folder)
+    show_notes(cut_notes(run))
     busiest = ", ".join(f"{job} {duration(seconds)}" for job, seconds in list(job_seconds(run).items())[:5])
     console.print(f"Time: {duration(run.seconds or 0.0)}; of work, summed over workers: {busiest}", highlight=False, soft_wrap=True)
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
@@ -59,11 +61,24 @@ def run_federation(wanted: Wanted, *, as_json: bool) -> None:
 def preflight(config: FederationConfig) -> tuple[str, ...]:
     """Find what types cannot say before anything is written: problem files, data that cannot be dealt out, matchmakers.
 
-    What the user should know of the data, in sentences. Raises ConfigurationError.
+    What the user should know of models and data, in sentences. Raises ConfigurationError.
     """
     data = federation_data(config)
+    terms = terms_of_use(agent.backbone for agent in config.agents)
     matchmaker_of(config, trial=lambda matches: [0.0] * len(matches))
-    return (*data.notes, *(note for private in data.private.values() for note in private.notes))
+    return (*terms, *data.notes, *(note for private in data.private.values() for note in private.notes))
+
+
+def cut_notes(run: RunRecord) -> list[str]:
+    """One sentence for each agent some of whose texts were too long, as its last evaluation counted them."""
+    counts = {evaluation.agent: evaluation.cut for evaluation in run.evaluations if evaluation.stage == "end"}
+    longest = run.config["model"]["longest"]
+    return [
+        f'agent "{agent}": {count} texts (its own, the probe, the test problems) have more than model.longest = {longest} tokens, and were '
+        "learned and judged in part"
+        for agent, count in counts.items()
+        if count
+    ]
 
 
 def show_notes(notes: Iterable[str]) -> None:

@@ -201,6 +201,7 @@ def _fields(
         "problems": len(problems),
         "samples": samples,
         "scores": scores,
+        "correct": correct.tolist(),
         "by_category": dict(zip(categories, map(float, by_category(problems, correct / samples, categories)), strict=True)),
         "loss": finite(loss),
         "perplexity": finite(perplexity(loss)),

@@ -6,17 +6,19 @@ Made once in each worker of an engine; every method is a function of its argumen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, assert_never
 
 from knexa.baselines.tasks import SERVER, Blend, Mean, Task
 from knexa.config import AgentConfig, FederationConfig
+from knexa.evaluation.problems import Problem
 from knexa.evaluation.sandbox import Sandbox
 from knexa.learning.learner import Learner, use_threads
 from knexa.learning.merging import factor_mean
 from knexa.participant.central import LASTING, Assistant
 from knexa.participant.data import NO_DATA, federation_data
-from knexa.participant.measure import Checker, greedy_scores, sampled_scores
+from knexa.participant.measure import Checker, greedy_scores, sampled_scores, texts_of
 from knexa.participant.state import AgentState
 from knexa.participant.work import Participant
 from knexa.protocol.peer import Ask, Result, Study, Teach, Train, Work
@@ -97,7 +99,7 @@ class LearningWorkplace:
         learner, memory = participant.learner, len(participant.state.memory)
         if stage == "round":
             scores = greedy_scores(learner, self._checker, self.data.curve, self.config.generation, self.data.categories)
-            return {**scores, "split": "validation", "texts_kept": memory}
+            return {**scores, "split": "validation", "texts_kept": memory, "cut": self._cut(participant, self.data.curve)}
         # at the start named by backbone: agents that begin as the same model begin with the same samples
         name = self._about[agent].backbone if stage == "start" else agent
         seed = derive_seed(self.config.seed, name, "test")
@@ -105,7 +107,12 @@ class LearningWorkplace:
         scores = sampled_scores(
             learner, self._checker, self.data.test, config.generation, config.evaluation, seed, self.data.categories
         )  # fmt: skip
-        return {**scores, "split": "test", "texts_kept": memory}
+        return {**scores, "split": "test", "texts_kept": memory, "cut": self._cut(participant, self.data.test)}
+
+    def _cut(self, participant: Participant, problems: Sequence[Problem]) -> int:
+        """How many texts were too long: of ``problems``, and of those that the agent learns from and judges itself by."""
+        own = participant.private
+        return participant.learner.cut(texts_of((*problems, *own.train, *own.validation, *self.data.probe)))
 
     def save(self, agent: str, state: bytes, folder: Path) -> None:
         self._participant(agent, state).learner.save_adapter(folder)
@@ -115,7 +122,7 @@ class LearningWorkplace:
 
     def _learner_of(self, backbone: str) -> Learner:
         if backbone not in self._learners:
-            self._learners[backbone] = Learner(backbone, self.config.local)
+            self._learners[backbone] = Learner(backbone, self.config.local, self.config.model, self.config.engine.device)
         return self._learners[backbone]
 
     def _participant(self, agent: str, state: bytes) -> Participant:

@@ -22,6 +22,8 @@ from knexa.simulation.worker import Answer, Orders, peak_rss_mb
 
 #: Libraries read these once, when they are loaded: they must be set before the worker begins.
 _THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+#: Tells a worker which of several it is: each takes a GPU of its own (:mod:`knexa.learning.hardware`).
+WORKER = "KNEXA_WORKER"
 _STARTUP = Job("start", "start-up of a worker", "", 0, ())
 
 
@@ -107,6 +109,7 @@ class _Worker:
         self.doing: _Submitted | None = _Submitted(_STARTUP, None)
         self.connection, theirs = Pipe()
         environment = {**os.environ, **dict.fromkeys(_THREAD_LIMITS, str(threads))}
+        environment[WORKER] = str(number)
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
             [sys.executable, "-c", f"from knexa.simulation.worker import main; main({theirs.fileno()})"],

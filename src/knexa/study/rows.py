@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import knexa
-from knexa.record import SCORES, RunRecord
+from knexa.record import SCORES, Evaluation, RunRecord
 from knexa.summary import summary_of
 
 Row = Mapping[str, Any]
@@ -39,15 +41,22 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         "exchanges": sum(one.accepted is not None for one in run.exchanges),
         "memory": sum(one.memory for one in ends) / len(ends) if ends else None,
         "start_hash": run.start_hash,
+        "by_problem": _by_problem(ends),
     }
 
 
+def _by_problem(ends: Sequence[Evaluation]) -> list[float]:
+    """Share of right answers to each test problem, mean over agents: what differences are resampled over."""
+    shares = np.array([[count / one.samples for count in one.correct] for one in ends], dtype=np.float64)
+    return [round(float(share), 6) for share in shares.mean(axis=0)] if shares.size else []
+
+
 def write_rows(rows: Sequence[Row], folder: Path) -> None:
-    """``rows.csv`` and ``rows.jsonl`` with the same content."""
+    """``rows.csv`` and ``rows.jsonl`` with the same content, but that a table has no room for ``by_problem``."""
     lines = [json.dumps(row, allow_nan=False) + "\n" for row in rows]
     (folder / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
     with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(file, fieldnames=[name for name in rows[0] if name != "by_problem"], extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
 

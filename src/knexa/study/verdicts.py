@@ -4,33 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from knexa.randomness import stream
+from knexa.record import SCORES, scores_present
 from knexa.study.rows import Row
-from knexa.study.statistics import holm, paired_p_value
+from knexa.study.statistics import holm, paired_bootstrap, paired_p_value
 
 LEVEL = 0.05
 
 
 def verdicts(rows: Sequence[Row], baseline: str) -> list[str]:
-    """Pass@1 of every strategy against ``baseline`` at equal seeds, and what servers took beyond the common budget; empty without it."""
-    scores = {name: _by_seed(rows, name) for name in dict.fromkeys(str(row["strategy"]) for row in rows)}
+    """The first score of every strategy against ``baseline`` at equal seeds, and what servers took beyond the common budget.
+
+    With one seed, over problems instead: how sure a difference is of other test problems, not of other seeds. Empty without a baseline.
+    """
+    score = scores_present(rows)[0]
+    scores = {name: _by_seed(rows, name, score) for name in dict.fromkeys(str(row["strategy"]) for row in rows)}
     theirs = scores.pop(baseline, None)
     if theirs is None or not scores:
         return _on_top(rows)
     if len(theirs) < 2:
-        return [f"One seed: no difference to {baseline} can be called significant.", *_on_top(rows)]
+        return [*_over_problems(rows, baseline, SCORES[score]), *_on_top(rows)]
     differences = {name: sum(ours[seed] - theirs[seed] for seed in theirs) / len(theirs) for name, ours in scores.items()}
     p_values = holm([paired_p_value([ours[seed] for seed in theirs], list(theirs.values())) for ours in scores.values()])
     said = {name: f"{name} {100 * differences[name]:+.1f} ({_p(p)})" for name, p in zip(scores, p_values, strict=True)}
     found = {name: p < LEVEL for name, p in zip(scores, p_values, strict=True)}
     head = (
-        f"Pass@1 against {baseline} in points, paired over {len(theirs)} seeds; p of the paired t test after Holm's correction for "
-        f"{len(scores)} comparisons."
+        f"{SCORES[score]} against {baseline} in points, paired over {len(theirs)} seeds; p of the paired t test after Holm's correction "
+        f"for {len(scores)} comparisons."
     )
     return [
         head,
         f"Significant (p < {LEVEL}): {_list([text for name, text in said.items() if found[name]])}.",
         f"Not significant: {_list([text for name, text in said.items() if not found[name]])}.",
         *_on_top(rows),
+    ]
+
+
+def _over_problems(rows: Sequence[Row], baseline: str, heading: str) -> list[str]:
+    """Intervals of the differences in one seed, by a paired bootstrap over the test problems."""
+    shares = {str(row["strategy"]): row.get("by_problem") or [] for row in rows}
+    theirs = shares.pop(baseline)
+    first = f"One seed: whether another one would give the same difference to {baseline}, this cannot say."
+    if not theirs or any(len(ours) != len(theirs) for ours in shares.values()):
+        return [first]
+    found = {name: paired_bootstrap(ours, theirs, stream(0, "bootstrap", name)) for name, ours in shares.items()}
+    said = {name: f"{name} {100 * one.mean:+.1f} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]" for name, one in found.items()}
+    return [
+        f"{heading} against {baseline} in points, with the 95 % interval of a paired bootstrap over {len(theirs)} test problems. {first}",
+        f"Beyond what the choice of problems explains: {_list([text for name, text in said.items() if found[name].excludes_zero])}.",
+        f"Not beyond it: {_list([text for name, text in said.items() if not found[name].excludes_zero])}.",
     ]
 
 
@@ -49,8 +71,8 @@ def _on_top(rows: Sequence[Row]) -> list[str]:
 _WORDS = {"scored": "readings of texts by agents", "server_steps": "steps of a server model", "server_texts": "texts of a server model"}
 
 
-def _by_seed(rows: Sequence[Row], strategy: str) -> dict[int, float]:
-    return {int(row["seed"]): float(row["pass@1"]) for row in rows if row["strategy"] == strategy}
+def _by_seed(rows: Sequence[Row], strategy: str, score: str) -> dict[int, float]:
+    return {int(row["seed"]): float(row[score]) for row in rows if row["strategy"] == strategy}
 
 
 def _p(value: float) -> str:

@@ -258,7 +258,17 @@ def test_scores_are_taken_when_they_are_due_and_once(journal: Journal, stage: st
     """None before its time, none twice, however they are called: a journal cannot be filled with them."""
     one = Recorded(journal).begun()
     scores = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": 1.0, "perplexity": None}
-    fields = {**scores, "stage": "start", "round": 0, "split": "test", "problems": 12, "samples": 1, "texts_kept": 3}
+    fields = {
+        **scores,
+        "stage": "start",
+        "round": 0,
+        "split": "test",
+        "problems": 12,
+        "samples": 1,
+        "texts_kept": 3,
+        "cut": 1,
+        "correct": [1] * 12,
+    }
     with pytest.raises(PeerError, match="not due"):
         one.conductor.report("a", codec.report("one", {**fields, "stage": stage, "round": round}), 5.0)
     one.conductor.report("a", codec.report("two", fields), 5.0)
@@ -306,7 +316,17 @@ def test_the_end_names_everybodys_final_state(journal: Journal) -> None:
     for _ in play(one, journal):
         pass
     scores = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": 1.0, "perplexity": None}
-    fields = {**scores, "stage": "end", "round": ROUNDS, "split": "test", "problems": 12, "samples": 1, "texts_kept": 3}
+    fields = {
+        **scores,
+        "stage": "end",
+        "round": ROUNDS,
+        "split": "test",
+        "problems": 12,
+        "samples": 1,
+        "texts_kept": 3,
+        "cut": 1,
+        "correct": [1] * 12,
+    }
     for name in NAMES[:3]:
         one.conductor.report(name, codec.report("evaluation-end", fields), 50.0)
     assert one.conductor.unfinished == [NAMES[3]]
@@ -327,4 +347,4 @@ def test_scores_before_the_start_are_refused(journal: Journal) -> None:
 
 def _evaluation() -> dict[str, object]:
     shares = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": None, "perplexity": None}
-    return {**shares, "round": 0, "split": "test", "problems": 12, "samples": 1, "texts_kept": 0}
+    return {**shares, "round": 0, "split": "test", "problems": 12, "samples": 1, "texts_kept": 0, "cut": 0, "correct": [0] * 12}

@@ -20,7 +20,17 @@ from knexa.service.wire.route import Route, Way
 
 MATCH = Match("r1-a-b", 1, "a", "b", "text", tuple([1 / 12] * 12), 0.5, 0.5)
 SCORES = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": 1.0, "perplexity": None}
-EVALUATION = {**SCORES, "stage": "end", "round": 3, "split": "test", "problems": 12, "samples": 1, "texts_kept": 3}
+EVALUATION = {
+    **SCORES,
+    "stage": "end",
+    "round": 3,
+    "split": "test",
+    "problems": 12,
+    "samples": 1,
+    "texts_kept": 3,
+    "cut": 1,
+    "correct": [1] * 12,
+}
 REPORTS = [
     codec.report("one", what).SerializeToString()
     for what in (ProfileReported(profile("a", 1)), OutcomeReported(outcome(MATCH)), ExchangeFailed("r1-a-b", ""), EVALUATION)

@@ -192,6 +192,8 @@ def _evaluation(fields: Mapping[str, Any]) -> pb.Evaluation:
         loss=fields["loss"],
         perplexity=fields["perplexity"],
         texts_kept=fields["texts_kept"],
+        cut=fields["cut"],
+        correct=fields["correct"],
         codebleu=fields["scores"].get("codebleu"),
         exact_match=fields["scores"].get("exact_match"),
     )
@@ -200,7 +202,7 @@ def _evaluation(fields: Mapping[str, Any]) -> pb.Evaluation:
 def _from_evaluation(agent: str, sent: pb.Evaluation) -> dict[str, Any]:
     whole = {name: getattr(sent, name) for name in ("codebleu", "exact_match") if sent.HasField(name)}
     shares = [*sent.pass_at_k, *sent.by_category, *whole.values()]
-    sizes = (sent.round, sent.problems, sent.samples, sent.texts_kept, *sent.k)
+    sizes = (sent.round, sent.problems, sent.samples, sent.texts_kept, sent.cut, *sent.k)
     if (
         sent.stage >= len(STAGES)
         or sent.split >= len(SPLITS)
@@ -209,8 +211,13 @@ def _from_evaluation(agent: str, sent: pb.Evaluation) -> dict[str, Any]:
         or not all(0.0 <= share <= 1.0 for share in shares)
         or not all(size <= _LARGEST_COUNT for size in sizes)
         or len(sent.k) > 16
+        or len(sent.correct) != sent.problems
+        or not all(count <= sent.samples for count in sent.correct)
     ):
-        raise PeerError(f"agent {agent!r} reported an evaluation that breaks the schema: scores are shares, and there are 12 categories")
+        raise PeerError(
+            f"agent {agent!r} reported an evaluation that breaks the schema: scores are shares, there are 12 categories, and each "
+            "problem has its count of right answers"
+        )
     return {
         "stage": STAGES[sent.stage],
         "round": sent.round,
@@ -222,6 +229,8 @@ def _from_evaluation(agent: str, sent: pb.Evaluation) -> dict[str, Any]:
         "loss": _optional(agent, sent, "loss"),
         "perplexity": _optional(agent, sent, "perplexity"),
         "texts_kept": sent.texts_kept,
+        "cut": sent.cut,
+        "correct": list(sent.correct),
     }
 
 

@@ -243,7 +243,7 @@ class Failure(_message.Message):
     def __init__(self, match_id: _Optional[str] = ..., reason: _Optional[_Union[FailureReason, str]] = ...) -> None: ...
 
 class Evaluation(_message.Message):
-    __slots__ = ("stage", "round", "split", "problems", "samples", "k", "pass_at_k", "by_category", "loss", "perplexity", "texts_kept", "codebleu", "exact_match", "own_categories")
+    __slots__ = ("stage", "round", "split", "problems", "samples", "k", "pass_at_k", "by_category", "loss", "perplexity", "texts_kept", "codebleu", "exact_match", "own_categories", "cut", "correct")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
@@ -258,6 +258,8 @@ class Evaluation(_message.Message):
     CODEBLEU_FIELD_NUMBER: _ClassVar[int]
     EXACT_MATCH_FIELD_NUMBER: _ClassVar[int]
     OWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    CUT_FIELD_NUMBER: _ClassVar[int]
+    CORRECT_FIELD_NUMBER: _ClassVar[int]
     stage: int
     round: int
     split: int
@@ -272,7 +274,9 @@ class Evaluation(_message.Message):
     codebleu: float
     exact_match: float
     own_categories: bool
-    def __init__(self, stage: _Optional[int] = ..., round: _Optional[int] = ..., split: _Optional[int] = ..., problems: _Optional[int] = ..., samples: _Optional[int] = ..., k: _Optional[_Iterable[int]] = ..., pass_at_k: _Optional[_Iterable[float]] = ..., by_category: _Optional[_Iterable[float]] = ..., loss: _Optional[float] = ..., perplexity: _Optional[float] = ..., texts_kept: _Optional[int] = ..., codebleu: _Optional[float] = ..., exact_match: _Optional[float] = ..., own_categories: _Optional[bool] = ...) -> None: ...
+    cut: int
+    correct: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, stage: _Optional[int] = ..., round: _Optional[int] = ..., split: _Optional[int] = ..., problems: _Optional[int] = ..., samples: _Optional[int] = ..., k: _Optional[_Iterable[int]] = ..., pass_at_k: _Optional[_Iterable[float]] = ..., by_category: _Optional[_Iterable[float]] = ..., loss: _Optional[float] = ..., perplexity: _Optional[float] = ..., texts_kept: _Optional[int] = ..., codebleu: _Optional[float] = ..., exact_match: _Optional[float] = ..., own_categories: _Optional[bool] = ..., cut: _Optional[int] = ..., correct: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Greeting(_message.Message):
     __slots__ = ("ticket", "certificate", "offer")

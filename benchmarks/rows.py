@@ -35,9 +35,12 @@ def append(result: dict[str, Any]) -> Path:
 
 
 def _commit() -> str:
-    """Short hash of HEAD, with ``+`` when tracked files under ``src`` differ from it."""
+    """Short hash of HEAD, with ``+`` when tracked files under ``src`` differ from it; "unknown" where there is no checkout."""
     here = Path(__file__).parent
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    if found.returncode:
+        return "unknown"
+    head = found.stdout.strip()
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "../src"], cwd=here, check=False).returncode
     return head + ("+" if changed else "")
 

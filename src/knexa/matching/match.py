@@ -36,7 +36,7 @@ class Outcome:
     """What one exchange did to the student, measured by the student on its own machine.
 
     ``loss_*``: mean cross-entropy (nats a token) on the student's own validation data. ``probe_loss_*``: the same on the
-    public probe. ``score_*``: Pass@1 on the public probe, in [0, 1]. ``bytes``: size of the package received.
+    public probe. ``score_*``: share of the public probe answered right, in [0, 1]. ``bytes``: size of the package received.
     ``texts`` received and ``kept`` after verification, ``unverified`` of these for want of a test. ``accepted``: false if the update
     was rolled back.
     """

@@ -47,8 +47,8 @@ class Profile:
 
     ``family``: one-hot over :data:`FAMILIES`. ``metrics``: in the order of :data:`METRICS`, each within
     ±:data:`METRIC_BOUND`; losses in nats a token, shares in [0, 1]. ``histogram``: shares of the private training data by
-    category, sums to 1. ``probe``: Pass@1 per category on the public probe, in [0, 1]. ``coverage``: share of the transfer
-    prompts of a category for which the agent holds a verified text, in [0, 1].
+    category, sums to 1. ``probe``: how able it is per category on the public probe, in [0, 1]: Pass@1, or for texts without
+    tests the probability of a right token. ``coverage``: share of the transfer prompts of a category for which it holds a text, in [0, 1].
     """
 
     agent: str

@@ -222,6 +222,12 @@ class EngineConfig(Section):
         pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
         description="auto: a GPU if there is one, each worker its own where there are several; else cpu, cuda or cuda:N",
     )
+    endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+",
+        description="base address of a server that writes the answers instead: vLLM, or whoever speaks OpenAI's API and takes adapters",
+    )
+    endpoint_folder: str | None = Field(None, description="where adapters are written for that server to read; None = a temporary folder")
 
 
 class FederationConfig(Section):

@@ -23,6 +23,7 @@ from knexa.learning.continuous import FAMILIES, ContinuousBatching
 from knexa.learning.cross_vocabulary import Vocabulary, blend, pack_told, tell, unpack_told
 from knexa.learning.distillation import akd_step
 from knexa.learning.encoding import Example, encode, endless_batches
+from knexa.learning.endpoint import Endpoint
 from knexa.learning.finetune import descend, evaluation_loss, new_optimiser, train_step, warmed_up
 from knexa.learning.generation import STOP_STRINGS, Completion, generate
 from knexa.learning.soft_targets import pack, soft_targets, unpack
@@ -35,8 +36,18 @@ Text = tuple[str, str]
 class Learner:
     """``family``, ``share`` (trainable parameters over all) and ``rank`` describe the model; the methods work on the loaded agent."""
 
-    def __init__(self, backbone: str, local: LocalConfig, model: ModelConfig | None = None, device: str = "auto") -> None:
-        """``device``: see :func:`knexa.learning.hardware.device_of`. Raises ModelError if the backbone cannot be loaded."""
+    def __init__(
+        self,
+        backbone: str,
+        local: LocalConfig,
+        model: ModelConfig | None = None,
+        device: str = "auto",
+        endpoint: Endpoint | None = None,
+    ) -> None:
+        """``device``: see :func:`knexa.learning.hardware.device_of`. ``endpoint``: who writes the answers; None = this process.
+
+        Raises ModelError if the backbone cannot be loaded.
+        """
         about = model or ModelConfig()
         loaded = load_backbone(backbone, device, about.dtype)
         self._adapter = Adapter(loaded, local.trainable_share, checkpointing=about.checkpointing)
@@ -52,6 +63,7 @@ class Learner:
         self._context = loaded.context
         continuous = loaded.device.type == "cuda" and loaded.family in FAMILIES
         self._decode = ContinuousBatching(frozen) if continuous else None
+        self._endpoint = endpoint
         self._encoded: dict[Text, Example] = {}
 
     # --- state
@@ -202,6 +214,17 @@ class Learner:
         stop: Sequence[str] = STOP_STRINGS,
     ) -> list[list[Completion]]:
         """``samples`` completions for each prompt; see :func:`knexa.learning.generation.generate`."""
+        if self._endpoint is not None:
+            return self._endpoint.complete(
+                self._adapter.save,
+                save({name: tensor.cpu() for name, tensor in self._adapter.tensors().items()}),
+                prompts,
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                samples=samples,
+                seed=seed,
+                stop=stop,
+            )
         with self._adapter.folded_in() as model:
             return generate(
                 model,

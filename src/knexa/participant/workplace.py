@@ -14,6 +14,7 @@ from knexa.baselines.tasks import SERVER, Blend, Mean, Task
 from knexa.config import AgentConfig, FederationConfig
 from knexa.evaluation.problems import Problem
 from knexa.evaluation.sandbox import Sandbox
+from knexa.learning.endpoint import Endpoint
 from knexa.learning.learner import Learner, use_threads
 from knexa.learning.merging import factor_mean
 from knexa.participant.central import LASTING, Assistant
@@ -122,7 +123,9 @@ class LearningWorkplace:
 
     def _learner_of(self, backbone: str) -> Learner:
         if backbone not in self._learners:
-            self._learners[backbone] = Learner(backbone, self.config.local, self.config.model, self.config.engine.device)
+            engine = self.config.engine
+            endpoint = None if engine.endpoint is None else Endpoint(engine.endpoint, engine.endpoint_folder)
+            self._learners[backbone] = Learner(backbone, self.config.local, self.config.model, engine.device, endpoint)
         return self._learners[backbone]
 
     def _participant(self, agent: str, state: bytes) -> Participant:

@@ -3,10 +3,12 @@
 import pytest
 import torch
 from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from knexa.evaluation.bank.splits import load_bank
 from knexa.learning.backbone import EMBEDDED, ZOO, load_backbone
-from knexa.learning.generation import STOP_STRINGS, choose, generate
+from knexa.learning.encoding import beginning, encode
+from knexa.learning.generation import STOP_STRINGS, Row, choose, generate
 
 PROMPTS = [problem.prompt for problem in load_bank().validation[::10]]
 
@@ -87,3 +89,29 @@ def test_transformers_loads_the_tokenizer_that_the_base_was_trained_with(name: s
         for text in (problem.prompt, problem.solution):
             assert loaded(text, add_special_tokens=False)["input_ids"] == file.encode(text, add_special_tokens=False).ids
             assert loaded.decode(file.encode(text, add_special_tokens=False).ids) == text
+
+
+def test_a_model_that_was_trained_with_a_beginning_gets_one() -> None:
+    """In what it learns and in what it is asked, once, cut or not; a model without one gets none."""
+    plain = load_backbone("embedded:qwen2").tokenizer
+    marked = load_backbone("embedded:qwen2").tokenizer
+    marked.add_special_tokens({"bos_token": "<|begin|>"})
+    marked._tokenizer.post_processor = TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", marked.bos_token_id)])
+    assert (beginning(plain), beginning(marked)) == ([], [marked.bos_token_id])
+    without, one, cut = (
+        encode(plain, "def f():\n", "    pass\n", 64),
+        encode(marked, "def f():\n", "    pass\n", 64),
+        encode(marked, "x " * 90, "y", 32),
+    )
+    assert one.ids == (marked.bos_token_id, *without.ids)
+    assert one.prompt == without.prompt + 1
+    assert (cut.ids[0], len(cut.ids), cut.cut) == (marked.bos_token_id, 32, True)
+    asked: list[list[int]] = []
+
+    def decode(tokenizer, prompts, *rest):
+        asked.extend(prompts)
+        return [Row(number, 0, [tokenizer.eos_token_id], 0.0) for number in range(len(prompts))]
+
+    generate(None, marked, ["def f():\n", "x " * 90], max_new_tokens=8, context=32, decode=decode)
+    assert asked[0] == list(one.ids[: one.prompt])
+    assert (asked[1][0], len(asked[1])) == (marked.bos_token_id, 24)

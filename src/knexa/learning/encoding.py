@@ -37,16 +37,24 @@ class Example:
     cut: bool = False
 
 
+def beginning(tokenizer: Any) -> list[int]:
+    """What the tokenizer puts before every text: the beginning-of-text token that some models were trained with (Gemma, Llama), or nothing."""
+    added = tokenizer("")["input_ids"]
+    return added[:1] if added and added[0] == tokenizer.bos_token_id != tokenizer.eos_token_id else []
+
+
 def encode(tokenizer: Any, prompt: str, target: str, longest: int) -> Example:
     """Encode one text; the target ends with the end-of-text token.
 
     Cut to ``longest`` tokens: of the prompt the beginning goes first, down to half of that; then of the target the end.
     """
+    first = beginning(tokenizer)
     prompt_ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     target_ids = [*tokenizer(target, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-    kept = min(len(prompt_ids), max(longest - len(target_ids), longest // 2))
-    ids = (prompt_ids[len(prompt_ids) - kept :] + target_ids)[:longest]
-    return Example(tuple(ids), kept, cut=len(ids) < len(prompt_ids) + len(target_ids))
+    room = longest - len(first)
+    kept = min(len(prompt_ids), max(room - len(target_ids), room // 2))
+    ids = (prompt_ids[len(prompt_ids) - kept :] + target_ids)[:room]
+    return Example((*first, *ids), len(first) + kept, cut=len(ids) < len(prompt_ids) + len(target_ids))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from knexa.learning.encoding import beginning
+
 #: A body ends where the indentation ends; HumanEval's convention.
 STOP_STRINGS = ("\ndef ", "\nclass ", "\n#", "\nif ", "\nprint", "\nassert", "\n@", '\n"""', "\nimport ", "\nfrom ")
 #: Rows are checked for stop strings every so many tokens; what was generated past one is cut off afterwards.
@@ -65,10 +67,12 @@ def generate(
     ``context``: most tokens of prompt and answer together that the model takes; of a prompt that is too long the beginning is left out.
     ``decode``: another way than batches (:class:`knexa.learning.continuous.ContinuousBatching`).
     """
+    first = beginning(tokenizer)
     encoded = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
     if context is not None:
-        max_new_tokens = min(max_new_tokens, context - 1)
-        encoded = [ids[-(context - max_new_tokens) :] for ids in encoded]
+        max_new_tokens = min(max_new_tokens, context - len(first) - 1)
+        encoded = [ids[-(context - len(first) - max_new_tokens) :] for ids in encoded]
+    encoded = [first + ids for ids in encoded]
     if decode is not None:
         rows = decode(tokenizer, encoded, max_new_tokens, temperature, samples, seed, stop)
         return [[completion(tokenizer, row, stop) for row in rows[at : at + samples]] for at in range(0, len(rows), samples)]

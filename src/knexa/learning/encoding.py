@@ -38,7 +38,7 @@ class Example:
 
 
 def beginning(tokenizer: Any) -> list[int]:
-    """What the tokenizer puts before every text: the beginning-of-text token that some models were trained with (Gemma, Llama), or nothing."""
+    """What the tokenizer puts before every text: the beginning-of-text token that Gemma and Llama were trained with, or nothing."""
     added = tokenizer("")["input_ids"]
     return added[:1] if added and added[0] == tokenizer.bos_token_id != tokenizer.eos_token_id else []
 

@@ -19,7 +19,7 @@ from knexa.learning.distillation import alpha_at, alpha_by_need
 from knexa.learning.encoding import Example
 from knexa.learning.generation import Completion
 from knexa.learning.learner import Learner, Text
-from knexa.matching.match import Outcome
+from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import METRICS, Profile, family_block
 from knexa.participant.data import PrivateData
 from knexa.participant.measure import Checker, ability, answered, solved, texts_of, validation_metrics
@@ -134,6 +134,13 @@ class Participant:
             accepted=accepted,
         )
 
+    def alpha(self, match: Match, taught: int) -> float:
+        """The weight of Eq. 2 in an exchange after which there are ``taught`` texts to distil; an adapter is merged by the schedule."""
+        config = self.config.distillation
+        if config.alpha == "need" and match.protocol != "adapter":
+            return alpha_by_need(taught, len(self.transfer_set.problems), config.alpha_start, config.alpha_end)
+        return alpha_at(match.round, self.config.rounds, config.alpha_start, config.alpha_end)
+
     def acceptable(self, loss_before: float, loss_after: float) -> bool:
         """Whether what was learned between these two validation losses stays."""
         bound = self.config.distillation.rollback
@@ -142,9 +149,7 @@ class Participant:
     def _learn(self, work: Study, kept: dict[str, str], taught: dict[str, str]) -> bool:
         """Eq. 2 on ``taught``, after merging the teacher's adapter or with its logits on ``kept``; whether its tensors could be used."""
         config, match, package = self.config.distillation, work.match, work.package
-        alpha = alpha_at(match.round, self.config.rounds, config.alpha_start, config.alpha_end)
-        if config.alpha == "need" and match.protocol != "adapter":
-            alpha = alpha_by_need(len(taught), len(self.transfer_set.problems), config.alpha_start, config.alpha_end)
+        alpha = self.alpha(match, len(taught))
         logits: dict[Text, Example] = {}
         try:
             if match.protocol == "adapter":

@@ -37,7 +37,8 @@ class Outcome:
 
     ``loss_*``: mean cross-entropy (nats a token) on the student's own validation data. ``probe_loss_*``: the same on the
     public probe. ``score_*``: Pass@1 on the public probe, in [0, 1]. ``bytes``: size of the package received.
-    ``texts`` received and ``kept`` after verification, ``unverified`` of these for want of a test. ``accepted``: false if the update
+    ``texts``: prompts that the package answers; a text of
+    ``kept`` of them was kept, of ``unverified`` of these one that has no test. ``accepted``: false if the update
     was rolled back.
     """
 

@@ -128,6 +128,19 @@ MISTAKES = [
         "--set central.method: found 'fedid'; allowed: with distillation.verify = false",
     ),
     (["central.backbone=embedded:none"], "--set central.backbone: found 'embedded:none'; allowed: embedded:bloom, embedded:gpt-neox"),
+    (["distillation.prompts=4", "distillation.candidates=5"], "--set distillation.candidates: found 5; allowed: whole numbers from 1 to"),
+    (
+        ["distillation.agreement=true", "distillation.memory=false"],
+        "--set distillation.agreement: found True; allowed: false, or distillation.memory = true",
+    ),
+    (
+        ["matching.only_better=true", "matching.probe=false"],
+        "--set matching.only_better: found True; allowed: false, or matching.curriculum = true and matching.probe = true",
+    ),
+    (
+        ["strategy=fedid", "distillation.candidates=2"],
+        "strategy fedid: key central.method: found 'fedid'; allowed: with distillation.candidates = 1 only: a server distils plainly",
+    ),
     (["data.alpha=0"], "--set data.alpha: found 0; allowed: a number above 0 (Dirichlet"),
 ]
 

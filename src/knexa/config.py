@@ -6,6 +6,7 @@ are errors, so that no option is ever silently ignored. Presets and strategies a
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,13 +120,32 @@ class DistillationConfig(Section):
     prompts: int = Field(128, ge=1, description="prompt budget of one exchange; 128 = the whole transfer set, as in Eq. 2")
     temperature: float = Field(2.0, gt=0, description="softens both distributions of a logits exchange (the paper: 1.5 to 2.5)")
     top_logits: int = Field(8, ge=1, description="most likely tokens that a logits exchange carries for every token of an answer")
+    alpha: Literal["schedule", "need"] = Field(
+        "schedule", description="how it goes from alpha_start to alpha_end: with the rounds, or with how much there is to learn from peers"
+    )
     alpha_start: float = Field(0.2, ge=0, le=1)
     alpha_end: float = Field(0.5, ge=0, le=1)
+    candidates: int = Field(
+        1,
+        ge=1,
+        description="texts that a teacher writes for a prompt in a text exchange, for the student to choose from; prompts become fewer, "
+        "so that all texts together stay within the budget",
+    )
     verify: bool = Field(True, description="keep only teacher texts that pass the transfer set's public tests")
     memory: bool = Field(True, description="replay all verified texts ever received in every distillation")
+    keep: float = Field(
+        1.0, gt=0, le=1, description="share of an exchange's texts that no test checks to keep, those that the teacher is most sure of"
+    )
+    agreement: bool = Field(
+        False, description="of several teachers' unchecked texts for a prompt, remember the one most like the others, not the last"
+    )
     rollback: float | None = Field(
         1.0, ge=0, description="undo an exchange that raises the student's validation loss by more nats than this; None = never"
     )
+
+    def candidates_by(self, protocol: str) -> int:
+        """Texts for a prompt in an exchange by ``protocol``: logits are told of one text, an adapter needs none."""
+        return self.candidates if protocol == "text" else 1
 
 
 class MatchingConfig(Section):
@@ -152,6 +172,9 @@ class MatchingConfig(Section):
     trust: bool = Field(True, description="reports that disagree with what others report count less")
     curriculum: bool = Field(True, description="a match also says how the prompt budget is spread over categories")
     probe: bool = Field(True, description="profiles carry the public-probe and coverage blocks (12 + 12 numbers)")
+    only_better: bool = Field(
+        False, description="a teacher is asked only in categories where it does better on the probe than its student; needs both of these"
+    )
     log_candidates: bool = Field(True, description="log every candidate's context, for replay (up to 128 agents)")
 
 
@@ -180,6 +203,7 @@ class RewardConfig(Section):
 class GenerationConfig(Section):
     max_new_tokens: int = Field(64, ge=1)
     teaching_temperature: float = Field(0.0, ge=0, description="0 = greedy")
+    candidate_temperature: float = Field(0.6, gt=0, description="of all but the first of several candidates for a prompt")
 
 
 class EvaluationConfig(Section):
@@ -362,6 +386,7 @@ def _check(config: FederationConfig, layers: Sequence[Layer]) -> None:
         hint = nearest(config.matching.matchmaker, MATCHMAKERS)
         raise complaint(layers, ("matching", "matchmaker"), config.matching.matchmaker, f"{', '.join(MATCHMAKERS)} or module:object{hint}")
     _check_problems(config.data, layers)
+    _check_teaching(config, layers)
     _check_central(config, layers)
 
 
@@ -373,13 +398,31 @@ def _check_problems(data: DataConfig, layers: Sequence[Layer]) -> None:
         raise complaint(layers, ("data", "mbpp"), data.mbpp, f"an existing file, where data.problems = '{HUMAN_EVAL_MBPP}' uses it")
 
 
+def _check_teaching(config: FederationConfig, layers: Sequence[Layer]) -> None:
+    distillation, matching = config.distillation, config.matching
+    if distillation.candidates > distillation.prompts:
+        wanted = f"whole numbers from 1 to distillation.prompts = {distillation.prompts}"
+        raise complaint(layers, ("distillation", "candidates"), distillation.candidates, wanted)
+    if distillation.agreement and not distillation.memory:
+        wanted = "false, or distillation.memory = true: what earlier teachers wrote is remembered there"
+        raise complaint(layers, ("distillation", "agreement"), True, wanted)
+    if matching.only_better and not (matching.curriculum and matching.probe):
+        wanted = "false, or matching.curriculum = true and matching.probe = true: it is the curriculum that leaves categories out"
+        raise complaint(layers, ("matching", "only_better"), True, wanted)
+
+
+#: How a server's methods distil.
+_PLAIN = {"verify": False, "memory": False, "keep": 1.0, "agreement": False, "candidates": 1, "alpha": "schedule"}
+
+
 def _check_central(config: FederationConfig, layers: Sequence[Layer]) -> None:
     central, distillation = config.central, config.distillation
     if central.method is not None and config.matching.matchmaker != "local":
         wanted = "with matching.matchmaker = 'local' only: a server replaces the pairs"
         raise complaint(layers, ("central", "method"), central.method, wanted)
-    if central.method in ("central-kd", "fedid") and (distillation.verify or distillation.memory):
-        wanted = "with distillation.verify = false and distillation.memory = false only: a server distils plainly"
+    other = [f"distillation.{key} = {json.dumps(value)}" for key, value in _PLAIN.items() if getattr(distillation, key) != value]
+    if central.method in ("central-kd", "fedid") and other:
+        wanted = f"with {' and '.join(other)} only: a server distils plainly"
         raise complaint(layers, ("central", "method"), central.method, wanted)
     backbones = sorted({agent.backbone for agent in config.agents})
     if central.backbone is not None and central.backbone not in backbones:

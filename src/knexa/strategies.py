@@ -23,8 +23,11 @@ PEERS_ONLY: Mapping[str, object] = MappingProxyType({"central.method": RESET, "d
 UNDISTILLED: Final = ("local", "fedavg", "all-data")
 
 _ALONE = {"matching.matchmaker": "local"}
-_PLAIN = {"distillation.verify": False, "distillation.memory": False, "matching.curriculum": False}
-_SHIPPED_TEACHING = {"distillation.verify": RESET, "distillation.memory": RESET, "matching.curriculum": RESET, "matching.probe": RESET}
+_SELECTION = ("distillation.candidates", "distillation.keep", "distillation.agreement", "distillation.alpha", "matching.only_better")
+_CHOSEN_AS_SHIPPED = dict.fromkeys(_SELECTION, RESET)
+_PLAIN = {"distillation.verify": False, "distillation.memory": False, "matching.curriculum": False, **_CHOSEN_AS_SHIPPED}
+_TAUGHT = ("distillation.verify", "distillation.memory", "matching.curriculum", "matching.probe")
+_SHIPPED_TEACHING = {**dict.fromkeys(_TAUGHT, RESET), **_CHOSEN_AS_SHIPPED}
 _BANDIT = ("matching.bandit", "matching.schedule", "matching.discount", "matching.trust", "reward.scale")
 _SHIPPED_CHOICE = {"matching.matchmaker": "knexa", "matching.context": RESET, "matching.pairing": RESET, **dict.fromkeys(_BANDIT, RESET)}
 _SHIPPED = {**_SHIPPED_CHOICE, **_SHIPPED_TEACHING}
@@ -93,5 +96,23 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
             {**_SHIPPED, "distillation.alpha_start": 0.35, "distillation.alpha_end": 0.35},
         ),
         "knexa-no-rollback": Strategy("ablation: no exchange is undone", {**_SHIPPED, "distillation.rollback": None}),
+        "knexa-candidates": Strategy(
+            "option: four texts for each of a quarter of the prompts, the best verified one is kept",
+            {**_SHIPPED, "distillation.candidates": 4},
+        ),
+        "knexa-keep": Strategy(
+            "option: of texts that no test checks, the half that the teacher is most sure of", {**_SHIPPED, "distillation.keep": 0.5}
+        ),
+        "knexa-agreement": Strategy(
+            "option: of several teachers' unchecked texts for a prompt, the one most like the others",
+            {**_SHIPPED, "distillation.agreement": True},
+        ),
+        "knexa-only-better": Strategy(
+            "option: a teacher is asked only in categories where it is better than its student", {**_SHIPPED, "matching.only_better": True}
+        ),
+        "knexa-alpha-need": Strategy(
+            "option: alpha grows with how much there is to learn from peers, not with the rounds",
+            {**_SHIPPED, "distillation.alpha": "need"},
+        ),
     }
 )

@@ -46,6 +46,15 @@ def test_a_package_goes_from_the_teacher_to_the_student(seen: SeenTickets) -> No
     refuse(lambda: begin(seen), "served already")
 
 
+def test_candidates_travel_sealed_as_they_are(seen: SeenTickets) -> None:
+    """Three texts for one prompt and one for another use up a budget of four."""
+    one = begin(seen)
+    one.teacher.hear(one.student.offer, one.ask(), NOW)
+    first, second = REQUEST.prompt_ids[:2]
+    package = replace(PACKAGE, texts={first: "a", second: "b"}, others={first: ("c", "d")})
+    assert one.student.receive(one.teacher.answer(package, NOW), NOW) == package
+
+
 def test_steps_out_of_turn_are_our_own_mistake(seen: SeenTickets) -> None:
     """ValueError, and the exchange goes on as if nothing had been asked."""
     one = begin(seen)
@@ -65,12 +74,13 @@ def test_steps_out_of_turn_are_our_own_mistake(seen: SeenTickets) -> None:
 def test_own_values_of_another_match_or_over_budget_are_not_sealed(seen: SeenTickets) -> None:
     """ValueError before anything leaves, and the exchange can go on with better ones; a package that is too long can be cut."""
     one = begin(seen, byte_budget=400)
-    for bad in (replace(REQUEST, match_id="r2-t-s"), replace(REQUEST, budget=5)):
+    for request in (replace(REQUEST, match_id="r2-t-s"), replace(REQUEST, budget=5)):
         with pytest.raises(ValueError, match="over the ticket's budget"):
-            one.student.ask(one.teacher.offer, bad, NOW)
+            one.student.ask(one.teacher.offer, request, NOW)
     one.teacher.hear(one.student.offer, one.ask(), NOW)
-    five = {f"p{number}": "" for number in range(5)}
-    for package in (replace(PACKAGE, match_id="r2"), replace(PACKAGE, transfer_set="cd" * 32), replace(PACKAGE, texts=five), PACKAGE):
+    five, one_more = {f"p{number}": "" for number in range(5)}, replace(PACKAGE, others={next(iter(PACKAGE.texts)): ("",)})
+    bad = (replace(PACKAGE, match_id="r2"), replace(PACKAGE, transfer_set="cd" * 32), replace(PACKAGE, texts=five), one_more, PACKAGE)
+    for package in bad:
         with pytest.raises(ValueError, match=r"match|answers|budget"):
             one.teacher.answer(package, NOW)
     cut = PACKAGE.within(400)
@@ -203,6 +213,7 @@ BAD_PACKAGES = [
     replace(PACKAGE, match_id="r2-t-s").to_bytes(),
     replace(PACKAGE, transfer_set="cd" * 32).to_bytes(),
     replace(PACKAGE, texts={f"p{number}": "" for number in range(5)}).to_bytes(),
+    replace(PACKAGE, others={next(iter(PACKAGE.texts)): ("",)}).to_bytes(),
 ]
 
 

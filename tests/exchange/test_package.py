@@ -16,9 +16,15 @@ from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 
 valid_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-packages = st.builds(
-    KnowledgePackage, st.just("r1-t-s"), st.just(X_U), st.dictionaries(ids, valid_text, max_size=6), st.integers(0, 2**31 - 1)
-)
+
+
+def package_of(answers: dict[str, list[str]], withheld: int = 0) -> KnowledgePackage:
+    """``answers``: prompt id to its candidates, at least one."""
+    others = {prompt: tuple(few[1:]) for prompt, few in answers.items() if few[1:]}
+    return KnowledgePackage("r1-t-s", X_U, {prompt: few[0] for prompt, few in answers.items()}, withheld, others=others)
+
+
+packages = st.builds(package_of, st.dictionaries(ids, st.lists(valid_text, min_size=1, max_size=3), max_size=6), st.integers(0, 2**31 - 1))
 requests = st.builds(KnowledgeRequest, st.just("r1-t-s"), st.lists(ids, unique=True, max_size=6).map(tuple), st.integers(0, MOST_PROMPTS))
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from(["\ud800", 10**400, -0.0]),
@@ -30,7 +36,7 @@ anything = st.recursive(
 @settings(max_examples=40, deadline=None)
 @given(packages, requests)
 def test_bytes_give_back_the_value(package: KnowledgePackage, request: KnowledgeRequest) -> None:
-    """Also the order of the answers, which is the teacher's confidence."""
+    """Also the order of the answers and of their candidates, which is the teacher's confidence."""
     assert KnowledgePackage.from_bytes(package.to_bytes()) == package
     assert list(KnowledgePackage.from_bytes(package.to_bytes()).texts) == list(package.texts)
     assert KnowledgeRequest.from_bytes(request.to_bytes()) == request
@@ -42,6 +48,13 @@ def test_the_bytes_of_a_package_are_those_that_logs_name() -> None:
     expected = '{"match_id":"r1-a-b","transfer_set":"' + X_U + '","texts":[["p/1","def f():\\n\\treturn \\"ü\\""],["p/0",""]],"withheld":2}'
     assert package.to_bytes() == expected.encode()
     assert package.digest() == hashlib.sha256(expected.encode()).hexdigest()
+
+
+def test_candidates_stand_behind_the_first_text_of_their_prompt() -> None:
+    """One list a prompt, and nothing else is different; the budget counts every text."""
+    package = package_of({"p/1": ["a", "b", "c"], "p/0": ["d"]})
+    assert b'"texts":[["p/1","a","b","c"],["p/0","d"]]' in package.to_bytes()
+    assert (package.candidates("p/1"), package.candidates("p/0"), package.answers) == (("a", "b", "c"), ("d",), 4)
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,8 +96,10 @@ def _package(text: str) -> bytes:
         replace(PACKAGE, texts={"p": "x" * (LONGEST_TEXT + 1)}).to_bytes(),
         replace(PACKAGE, texts={str(number): "" for number in range(MOST_PROMPTS + 1)}).to_bytes(),
         replace(PACKAGE, texts={str(number): "x" * LONGEST_TEXT for number in range(17)}).to_bytes(),
+        replace(PACKAGE, texts={"p": "1"}, others={"p": ("x" * (LONGEST_TEXT + 1),)}).to_bytes(),
+        replace(PACKAGE, texts={"p": "1"}, others={"p": ("x",) * MOST_PROMPTS}).to_bytes(),
         _package('"texts":[["p","1"],["p","2"]]'),
-        _package('"texts":[["p","1","2"]]'),
+        _package('"texts":[["p","1",2]]'),
         _package('"texts":[["p"]]'),
         _package('"texts":[["p",1]]'),
         _package('"texts":[[["p"],"1"]]'),
@@ -129,15 +144,17 @@ def test_a_hostile_megabyte_is_a_peer_error(fill: bytes) -> None:
     refuse(lambda: KnowledgePackage.from_bytes(hostile[:MOST_BYTES] + b"]"), "at most")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(packages, st.integers(0, 400))
-def test_a_package_cut_to_a_budget_keeps_the_most_confident_answers_that_fit(package: KnowledgePackage, budget: int) -> None:
-    """In their order, within the budget; and no answer that was left out would have fitted before a less confident one that was kept."""
+def test_a_package_cut_to_a_budget_keeps_the_most_confident_texts_that_fit(package: KnowledgePackage, budget: int) -> None:
+    """In their order, within the budget; and no text that was left out would have fitted after those that were kept before it."""
     cut = package.within(budget)
-    assert list(cut.texts.items()) == [item for item in package.texts.items() if item[0] in cut.texts]
-    assert len(cut.to_bytes()) <= max(budget, len(replace(package, texts={}).to_bytes()))
-    for prompt, text in package.texts.items():
-        if prompt not in cut.texts:
-            before = dict(list(package.texts.items())[: list(package.texts).index(prompt)])
-            kept = {key: one for key, one in cut.texts.items() if key in before}
-            assert len(replace(package, texts=kept | {prompt: text}).to_bytes()) > budget
+    assert list(cut.texts) == [prompt for prompt in package.texts if prompt in cut.texts]
+    assert len(cut.to_bytes()) <= max(budget, len(replace(package, texts={}, others={}).to_bytes()))
+    kept: dict[str, list[str]] = {}
+    for prompt in package.texts:
+        for text in package.candidates(prompt):
+            more = kept | {prompt: [*kept.get(prompt, []), text]}
+            if len(package_of(more, package.withheld).to_bytes()) <= budget:
+                kept = more
+    assert cut == package_of(kept, package.withheld)

@@ -40,6 +40,16 @@ def test_a_curriculum_gets_its_shares() -> None:
     assert Counter(X_U.problems[key].category for key in drawn) == {CATEGORIES[3]: 6, CATEGORIES[8]: 6}
 
 
+@given(st.integers(1, 128), st.sets(st.sampled_from(IDS)), shares, st.sets(st.integers(0, 11), min_size=1, max_size=11), st.integers(0, 9))
+def test_a_strict_draw_asks_for_nothing_without_a_share(budget: int, held: set[str], wish: list[float], none: set[int], seed: int) -> None:
+    """Neither for what is lacking nor for what is held: the rest of the budget is not used."""
+    wish = [0.0 if slot in none else value for slot, value in enumerate(wish)]
+    wanted = [key for key, problem in X_U.problems.items() if wish[CATEGORIES.index(problem.category)] > 0.0]
+    drawn = X_U.draw(budget, sorted(held), wish, np.random.default_rng(seed), strictly=True)
+    assert set(drawn) <= set(wanted)
+    assert len(drawn) == len(set(drawn)) == min(budget, len(wanted))
+
+
 def test_coverage_is_the_share_held_in_each_category() -> None:
     """None held is 0, all held is 1, one whole category is 1 there and 0 elsewhere."""
     assert X_U.coverage([]).tolist() == [0.0] * 12

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from knexa.config import DistillationConfig, LocalConfig
 from knexa.evaluation.bank.splits import load_bank
-from knexa.learning.distillation import akd_step, alpha_at
+from knexa.learning.distillation import akd_step, alpha_at, alpha_by_need
 from knexa.learning.encoding import IGNORED, collate, encode, endless_batches
 from knexa.learning.finetune import cross_entropy, warmed_up
 from knexa.learning.learner import Learner
@@ -75,6 +77,28 @@ def test_alpha_runs_linearly_from_start_to_end() -> None:
     assert alphas[0] == pytest.approx(0.2)
     assert alphas[-1] == pytest.approx(0.5)
     assert np.allclose(np.diff(alphas), 0.3 / 19)
+
+
+@given(st.integers(0, 128), st.integers(0, 128), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_alpha_by_need_grows_with_what_there_is_to_learn(some: int, more: int, start: float, end: float) -> None:
+    """From the schedule's start with nothing to its end with a text for every prompt, never beyond."""
+    some, more = sorted((some, more))
+    start, end = sorted((start, end))
+    few, many = (alpha_by_need(taught, 128, start, end) for taught in (some, more))
+    assert start <= few <= many <= end + 1e-12
+    assert (alpha_by_need(0, 128, start, end), alpha_by_need(128, 128, start, end)) == (start, pytest.approx(end))
+
+
+def test_own_texts_beside_the_taught_ones_keep_a_student_from_forgetting(learner: Learner) -> None:
+    """After as many steps on the same taught texts, who saw own ones beside them knows its own better than who hardly did."""
+    learner.reset(1)
+    learner.local_update(WORDS, 20, 20, seed=1)
+    learned, forgotten = learner.state(), []
+    for alpha in (0.5, 1.0):
+        learner.load(learned)
+        learner.distil(WORDS, PAIRS, alpha, DistillationConfig(steps=20), seed=1)
+        forgotten.append(learner.loss(WORDS))
+    assert forgotten[0] < forgotten[1]
 
 
 def test_prompt_and_padding_are_masked_in_the_loss(learner: Learner) -> None:

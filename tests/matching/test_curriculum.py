@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from knexa.matching import CATEGORY_COUNT, Profile, family_block
-from knexa.matching.curriculum import curriculum
+from knexa.matching.curriculum import ahead, curriculum
 
 ZEROS = (0.0,) * CATEGORY_COUNT
 PLAIN = Profile("a", 1, family_block("gpt2"), ZEROS, (1.0, *ZEROS[1:]))
@@ -48,6 +48,26 @@ def test_a_category_failed_on_a_small_probe_keeps_a_little() -> None:
     """0 of 5 does not prove that a teacher knows nothing: no share is exactly zero while there is something to learn."""
     spread = curriculum(replace(PLAIN, probe=able_in(2)), PLAIN)
     assert min(spread) > 0.0
+
+
+@given(shares, shares, shares)
+def test_only_where_the_teacher_is_better_it_is_asked(
+    teacher: tuple[float, ...], student: tuple[float, ...], held: tuple[float, ...]
+) -> None:
+    """Twelve shares that sum to one, none where its score is not higher; in proportion as without the restriction."""
+    good, pupil = replace(PLAIN, probe=teacher), replace(PLAIN, probe=student, coverage=held)
+    better = [mine > theirs for mine, theirs in zip(teacher, student, strict=True)]
+    assert ahead([good], [pupil])[0, 0].tolist() == better
+    assume(any(better))
+    spread = curriculum(good, pupil, only_better=True)
+    assert sum(spread) == pytest.approx(1.0)
+    assert all(share == 0.0 for share, ahead_there in zip(spread, better, strict=True) if not ahead_there)
+    usual = curriculum(good, pupil)
+    weight = sum(share for share, ahead_there in zip(usual, better, strict=True) if ahead_there)
+    lacks = any(ahead_there and one < 1.0 for ahead_there, one in zip(better, held, strict=True))
+    if lacks:
+        there = [share / weight if ahead_there else 0.0 for share, ahead_there in zip(usual, better, strict=True)]
+        assert spread == pytest.approx(there)
 
 
 def test_the_more_of_a_category_a_student_holds_the_less_of_it_is_taught() -> None:

@@ -134,6 +134,21 @@ def test_every_matchmaker_can_say_what_is_taught(name: str) -> None:
     assert all(match.curriculum == () for match in build(name, curriculum=False).match(given, 1))
 
 
+@pytest.mark.parametrize("name", TEACHING)
+def test_with_only_better_nobody_teaches_who_is_nowhere_worse(name: str) -> None:
+    """Whoever chooses. Where nobody is better than anybody, nobody meets; what is taught is what the teacher is better at."""
+    given = profiles(1)
+    best = replace(given[NAMES[0]], probe=(1.0,) * 12)
+    equal = {agent: replace(profile, probe=best.probe) for agent, profile in given.items()}
+    assert build(name, only_better=True).match(equal, 1) == []
+    given |= {NAMES[0]: best}
+    matches = build(name, only_better=True).match(given, 1)
+    assert matches
+    assert NAMES[0] not in {match.student for match in matches}
+    for match in matches:
+        assert match.curriculum == curriculum(given[match.teacher], given[match.student], only_better=True)
+
+
 @pytest.mark.parametrize("context", ["gap", "concat"])
 def test_the_bandit_learns_from_the_context_that_chose_the_pair(context: str) -> None:
     """Alg. 1: profiles that changed since the choice must not enter the update."""

@@ -1,6 +1,7 @@
 """An agent's work on a real tiny model and a real sandbox: what is trained, taught, kept and reported."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -109,6 +110,58 @@ def test_a_harmful_exchange_is_rolled_back() -> None:
         assert not outcome.accepted
         assert after.learner == AgentState.from_bytes(state).learner
         assert after.memory == {}
+
+
+def test_a_rolled_back_exchange_leaves_the_memory_as_it_was(workplace: LearningWorkplace) -> None:
+    """Also a text for a prompt that was taught again."""
+    answers = _answers(workplace, 3)
+    _, held = _study(workplace, answers)
+    again = {key: text + "    # again\n" for key, text in answers.items()}
+    with LearningWorkplace(_config("distillation.rollback=0", "distillation.learning_rate=0.5")) as place:
+        outcome, after = _study(place, again, held.to_bytes())
+    assert not outcome.accepted
+    assert after == held
+
+
+def test_candidates_are_fewer_prompts_and_no_more_texts() -> None:
+    """Two for each of half of the prompts; what is sent twice as often is the same text once, and the most confident stands first."""
+    with LearningWorkplace(_config("distillation.candidates=2", "generation.candidate_temperature=1.5")) as place:
+        request, _ = place.perform("agent-4", Ask(MATCH), place.start("agent-4"), 1)
+        assert isinstance(request, KnowledgeRequest)
+        assert (len(request.prompt_ids), request.budget) == (3, 6)
+        package, _ = place.perform("agent-1", Teach(MATCH, request), place.start("agent-1"), 1)
+        assert isinstance(package, KnowledgePackage)
+        assert set(package.texts) == set(request.prompt_ids)
+        assert 3 < package.answers <= 6
+        assert all(len(set(package.candidates(key))) == len(package.candidates(key)) for key in package.texts)
+        participant = place._participant("agent-1", place.start("agent-1"))
+        written = participant.answers(request.prompt_ids, 1, 2)
+        assert [one.confidence for _, one in written] == sorted((one.confidence for _, one in written), reverse=True)
+        assert list(package.texts) == list(dict.fromkeys(key for key, _ in written))
+        alone = dict(participant.answers(request.prompt_ids, 1))
+        assert all(alone[key].text in package.candidates(key) for key in package.texts)
+        logits, _ = place.perform("agent-1", Teach(replace(MATCH, protocol="logits"), request), place.start("agent-1"), 1)
+        assert isinstance(logits, KnowledgePackage)
+        assert not logits.others
+
+
+def test_a_student_asks_nothing_in_a_category_without_a_share() -> None:
+    """Where the coordinator gave it none because the teacher is not better there."""
+    with LearningWorkplace(_config("matching.only_better=true", "distillation.prompts=40")) as place:
+        match = replace(MATCH, curriculum=(0.0, 1.0, *(0.0,) * 10))
+        request, _ = place.perform("agent-4", Ask(match), place.start("agent-4"), 1)
+        assert isinstance(request, KnowledgeRequest)
+        assert set(request.prompt_ids) == set(place.data.transfer_set.of_category("number_theory"))
+
+
+def test_alpha_by_need_looks_at_the_texts_and_the_schedule_at_the_round() -> None:
+    """In the last round the schedule is at its end, and three texts of 128 are still little to learn; an adapter has no texts to count."""
+    match = replace(MATCH, round=2)
+    for alpha, expected in (("schedule", 0.5), ("need", 0.2 + 0.3 * 3 / 128)):
+        with LearningWorkplace(_config(f"distillation.alpha={alpha}", "rounds=2")) as place:
+            student = place._participant("agent-4", place.start("agent-4"))
+            assert student.alpha(match, 3) == pytest.approx(expected)
+            assert student.alpha(replace(match, protocol="adapter"), 3) == pytest.approx(0.5)
 
 
 def test_without_verification_wrong_texts_are_learned_too() -> None:

@@ -140,6 +140,7 @@ def test_a_silent_student_costs_its_teacher_nothing(profile):
         ("t", replace(PACKAGE, match_id="r1-t-u"), "no match of its own"),
         ("t", replace(PACKAGE, transfer_set="other"), "another transfer set"),
         ("t", replace(PACKAGE, texts={"p1": "", "p2": "", "p3": ""}), "budget"),
+        ("t", replace(PACKAGE, others={"p1": ("return 2",)}), "budget"),
         ("t", replace(PACKAGE, texts={"p9": ""}), "not asked"),
     ],
 )

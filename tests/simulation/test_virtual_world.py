@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,10 @@ def test_durations_grow_with_the_work(config) -> None:
     match = Match("m", 1, "a", "b")
     small, large = (KnowledgePackage("m", "h", {str(n): "" for n in range(count)}) for count in (1, 20))
     assert duration("b", Study(match, small)) < duration("b", Study(match, large))
+    several = nominal_duration(config(distillation={"candidates": 4}))
+    request = KnowledgeRequest("m", ("1", "2"), 8)
+    assert several("a", Teach(match, request)) == pytest.approx(4 * duration("a", Teach(match, request)))
+    assert duration("b", Study(match, replace(small, others={"0": ("", "")}))) > duration("b", Study(match, small))
 
 
 def test_no_configuration_makes_stragglers_of_all_its_agents(config) -> None:

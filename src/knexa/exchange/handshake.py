@@ -91,8 +91,8 @@ class StudentSide:
         package = KnowledgePackage.from_bytes(open_sealed(self._session, "package", envelope, self._teacher, self._fresh, now))
         if (package.match_id, package.transfer_set) != (self.ticket.match_id, self.ticket.transfer_set):
             raise PeerError(f"{self.ticket.teacher!r} sealed a package of another match or transfer set under {self.ticket.match_id!r}")
-        if len(package.texts) > self.ticket.prompt_budget:
-            raise PeerError(f"{self.ticket.teacher!r} sent {len(package.texts)} answers; the ticket allows {self.ticket.prompt_budget}")
+        if package.answers > self.ticket.prompt_budget:
+            raise PeerError(f"{self.ticket.teacher!r} sent {package.answers} answers; the ticket allows {self.ticket.prompt_budget}")
         return package
 
     def forget(self) -> None:
@@ -130,8 +130,8 @@ class TeacherSide:
         self.ticket.check_time(now)
         if (package.match_id, package.transfer_set) != (self.ticket.match_id, self.ticket.transfer_set):
             raise ValueError(f"the package is for match {package.match_id!r} or its transfer set, not those of {self.ticket.match_id!r}")
-        if len(package.texts) > self.ticket.prompt_budget:
-            raise ValueError(f"match {self.ticket.match_id!r}: {len(package.texts)} answers; the ticket allows {self.ticket.prompt_budget}")
+        if package.answers > self.ticket.prompt_budget:
+            raise ValueError(f"match {self.ticket.match_id!r}: {package.answers} answers; the ticket allows {self.ticket.prompt_budget}")
         envelope = seal(session, "package", package.to_bytes(), self._key)
         self._session = None
         return envelope

@@ -5,7 +5,7 @@ from __future__ import annotations
 #: Bytes of a package or a request before it is sealed. 128 answers of 256 tokens are about 130 kB. A message of gRPC may have
 #: 4 MiB, and the worst JSON of this size takes about 30 MiB of memory while it is parsed.
 MOST_BYTES = 1 << 20
-#: Prompt ids in a request, and answers in a package.
+#: Prompt ids in a request, and texts in a package.
 MOST_PROMPTS = 4096
 #: Characters of one answer.
 LONGEST_TEXT = 1 << 16

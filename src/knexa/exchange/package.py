@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from knexa.errors import PeerError
@@ -47,6 +47,7 @@ class KnowledgePackage:
 
     ``transfer_set``: SHA-256 of the transfer set that both sides must hold. ``withheld``: answers the guardrail blocked.
     ``tensors``: safetensors, which the protocols ``logits`` and ``adapter`` add; nothing for ``text``.
+    ``others``: further candidates for some of the prompts in ``texts``, at least one for each that is named, the most confident first.
     """
 
     match_id: str
@@ -54,12 +55,21 @@ class KnowledgePackage:
     texts: dict[str, str]
     withheld: int = 0
     tensors: bytes = b""
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def candidates(self, prompt: str) -> tuple[str, ...]:
+        """All texts for ``prompt``, which is one of ``texts``, the most confident first."""
+        return self.texts[prompt], *self.others.get(prompt, ())
+
+    @property
+    def answers(self) -> int:
+        """How many texts there are, candidates counted: what a budget of answers is about."""
+        return len(self.texts) + sum(map(len, self.others.values()))
 
     def to_bytes(self) -> bytes:
-        """Canonical encoding: what is sealed, counted in bytes and hashed."""
-        told = write_fields(
-            {"match_id": self.match_id, "transfer_set": self.transfer_set, "texts": list(self.texts.items()), "withheld": self.withheld}
-        )
+        """Canonical encoding: what is sealed, counted in bytes and hashed. A prompt and all its candidates are one list."""
+        texts = [(prompt, *self.candidates(prompt)) for prompt in self.texts]
+        told = write_fields({"match_id": self.match_id, "transfer_set": self.transfer_set, "texts": texts, "withheld": self.withheld})
         return told + (_BEFORE_TENSORS + self.tensors if self.tensors else b"")
 
     @classmethod
@@ -76,11 +86,14 @@ class KnowledgePackage:
         match_id, transfer_set, items, withheld = fields.values()
         _require(is_id(match_id), what, "its match id is empty, too long or not printable")
         _require(re.fullmatch("[0-9a-f]{64}", transfer_set) is not None, what, "its transfer set is no SHA-256")
-        _require(all(map(_is_answer, items)), what, "its texts are not pairs of prompt id and text")
-        _require(_are_prompts([prompt for prompt, _ in items]), what, _NOT_PROMPTS)
-        _require(all(len(text) <= LONGEST_TEXT for _, text in items), what, f"one of its texts has more than {LONGEST_TEXT} characters")
+        _require(all(map(_is_answer, items)), what, "its texts are not lists of a prompt id and at least one text")
+        _require(_are_prompts([prompt for prompt, *_ in items]), what, _NOT_PROMPTS)
+        texts = [text for _, *few in items for text in few]
+        _require(len(texts) <= MOST_PROMPTS, what, f"it has more than {MOST_PROMPTS} texts")
+        _require(all(len(text) <= LONGEST_TEXT for text in texts), what, f"one of its texts has more than {LONGEST_TEXT} characters")
         _require(0 <= withheld < 2**31, what, "its count of withheld answers is out of range")
-        return cls(match_id, transfer_set, dict(items), withheld, tensors)
+        others = {prompt: tuple(more) for prompt, _, *more in items if more}
+        return cls(match_id, transfer_set, {prompt: text for prompt, text, *_ in items}, withheld, tensors, others)
 
     def digest(self) -> str:
         return hashlib.sha256(self.to_bytes()).hexdigest()
@@ -88,18 +101,26 @@ class KnowledgePackage:
     def within(self, byte_budget: int) -> KnowledgePackage:
         """This package with those answers only that a student takes and that fit into ``byte_budget``, the most confident first.
 
-        With tensors it stays whole: they are about all of its answers, or it has none.
+        Each with as many of its candidates as fit, before the next one has its turn. With tensors it stays whole: they are about all of its
+        answers, or it has none.
         """
         if self.tensors:
             return self
-        kept: dict[str, str] = {}
-        room = byte_budget - len(replace(self, texts={}).to_bytes())
-        for prompt, text in self.texts.items():
-            size = len(write_fields({prompt: text})) + bool(kept)  # {"p":"t"} is as long as ["p","t"]; a comma goes before it
-            if size <= room and len(text) <= LONGEST_TEXT:
-                kept[prompt] = text
-                room -= size
-        return replace(self, texts=kept)
+        kept: dict[str, tuple[str, ...]] = {}
+        room = byte_budget - len(replace(self, texts={}, others={}).to_bytes())
+        for prompt in self.texts:
+            for text in self.candidates(prompt):
+                taken = kept.get(prompt, ())
+                # a text with quotes and a comma; the first of a prompt with its id and brackets: {"p":"t"} is as long as ["p","t"]
+                size = len(write_fields({"": text})) - len('{"":}') + 1 if taken else len(write_fields({prompt: text})) + bool(kept)
+                if size <= room and len(text) <= LONGEST_TEXT:
+                    kept[prompt] = (*taken, text)
+                    room -= size
+        return replace(
+            self,
+            texts={prompt: first for prompt, (first, *_) in kept.items()},
+            others={prompt: more for prompt, (_, *more_) in kept.items() if (more := tuple(more_))},
+        )
 
 
 _NOT_PROMPTS = f"its prompt ids are not up to {MOST_PROMPTS} different texts of 1 to {LONGEST_ID} characters"
@@ -114,7 +135,7 @@ def _is_prompt(value: Any) -> bool:
 
 
 def _is_answer(item: Any) -> bool:
-    return type(item) is list and [type(part) for part in item] == [str, str]
+    return type(item) is list and len(item) >= 2 and all(type(part) is str for part in item)
 
 
 def _require(holds: bool, what: str, fault: str) -> None:

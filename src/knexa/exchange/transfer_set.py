@@ -40,22 +40,25 @@ class TransferSet:
             shares.append(sum(key in known for key in ids) / len(ids) if ids else 1.0)
         return np.array(shares)
 
-    def draw(self, budget: int, held: Sequence[str], curriculum: Sequence[float], rng: np.random.Generator) -> list[str]:
+    def draw(
+        self, budget: int, held: Sequence[str], curriculum: Sequence[float], rng: np.random.Generator, *, strictly: bool = False
+    ) -> list[str]:
         """``budget`` prompt ids. Without a curriculum uniformly from all (the paper); with one, prompts not yet held first,
 
-        spread over categories by its shares (12 of them), then whatever else is lacking, then repetitions.
+        spread over categories by its shares (12 of them), then whatever else is lacking, then repetitions. ``strictly``: none of a
+        category whose share is zero, even if they become fewer.
         """
         if not curriculum:
             return self._shuffled(list(self.problems), rng)[:budget]
         known = set(held)
-        lacking = {
-            name: self._shuffled([key for key in self.of_category(name) if key not in known], rng) for name in self.categories if name
-        }
+        shares = dict(zip(self.categories, curriculum, strict=True))
+        asked = [name for name in self.categories if name and (shares[name] > 0.0 or not strictly)]
+        lacking = {name: self._shuffled([key for key in self.of_category(name) if key not in known], rng) for name in asked}
         chosen: list[str] = []
-        available = [len(lacking[name]) if name else 0 for name in self.categories]
+        available = [len(lacking.get(name, ())) for name in self.categories]
         for name, count in zip(self.categories, _apportioned(curriculum, available, budget), strict=True):
-            chosen.extend(lacking[name][:count] if name else [])
-        rest = self._shuffled([key for key in self.problems if key in known], rng)
+            chosen.extend(lacking.get(name, [])[:count])
+        rest = self._shuffled([key for key, problem in self.problems.items() if key in known and problem.category in asked], rng)
         return [*self._shuffled(chosen, rng), *rest][:budget]
 
     @staticmethod

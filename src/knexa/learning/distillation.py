@@ -3,7 +3,7 @@
     L = (1 - alpha) * L_local(D_r) + alpha * E_{x in X_u} CE(y_s(x), p_r(. | x))
 
 The student re-encodes the teacher's text with its own tokenizer; prompt tokens are masked. alpha grows linearly over the
-federation: at first a student trusts its own data, later its peers.
+federation: at first a student trusts its own data, later its peers. Ours: it grows with what there is to learn from them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ def alpha_at(round: int, rounds: int, start: float, end: float) -> float:
     if rounds == 1:
         return start
     return start + (end - start) * (round - 1) / (rounds - 1)
+
+
+def alpha_by_need(taught: int, prompts: int, start: float, end: float) -> float:
+    """``start`` where there is nothing to distil, ``end`` where there is a text for each of the transfer set's ``prompts``.
+
+    Linear in between: few texts are seen again and again in the same number of steps, and should weigh less beside the own ones.
+    """
+    return start + (end - start) * taught / prompts
 
 
 def akd_step(

@@ -7,10 +7,14 @@ answer yet:
 
 ``able`` is the score on the public probe, smoothed, because a category has only a handful of probe problems and 0 of 5 does
 not prove that the teacher knows nothing.
+
+With ``matching.only_better`` a category counts only where the teacher's score is higher than the student's. The coordinator is the one that
+knows both, and a share of zero is how it tells the student.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,13 +41,21 @@ def teaching_value(teacher_probe: Array, student_probe: Array, student_coverage:
     return value
 
 
-def curriculum(teacher: Profile, student: Profile) -> tuple[float, ...]:
+def ahead(teachers: Sequence[Profile], students: Sequence[Profile]) -> NDArray[np.bool_]:
+    """Where a teacher's score on the public probe is higher than a student's: [teachers, students, 12]."""
+    able_s, able_r = (np.array([agent.probe for agent in agents]) for agents in (teachers, students))
+    higher: NDArray[np.bool_] = able_s[:, None, :] > able_r[None, :, :]
+    return higher
+
+
+def curriculum(teacher: Profile, student: Profile, *, only_better: bool = False) -> tuple[float, ...]:
     """Shares of the prompt budget by category; non-negative, sum to 1.
 
-    Uniform where the probe block is off (all zeros), and where the student already holds everything.
+    Uniform where the probe block is off (all zeros), and where the student already holds everything. ``only_better``: zero, in every
+    case, where the teacher is not :func:`ahead`; it must be somewhere.
     """
-    value = teaching_value(np.array(teacher.probe), np.array(student.probe), np.array(student.coverage))
-    total = float(value.sum())
-    if total <= 0.0:
-        return (1.0 / CATEGORY_COUNT,) * CATEGORY_COUNT
-    return tuple((value / total).tolist())
+    counted = ahead([teacher], [student])[0, 0] if only_better else np.ones(CATEGORY_COUNT, dtype=bool)
+    value = counted * teaching_value(np.array(teacher.probe), np.array(student.probe), np.array(student.coverage))
+    if value.sum() <= 0.0:
+        value = counted.astype(float)
+    return tuple((value / float(value.sum())).tolist())

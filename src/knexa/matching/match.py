@@ -37,8 +37,8 @@ class Outcome:
 
     ``loss_*``: mean cross-entropy (nats a token) on the student's own validation data. ``probe_loss_*``: the same on the
     public probe. ``score_*``: share of the public probe answered right, in [0, 1]. ``bytes``: size of the package received.
-    ``texts`` received and ``kept`` after verification, ``unverified`` of these for want of a test. ``accepted``: false if the update
-    was rolled back.
+    ``texts``: prompts that the package answers; of ``kept`` of them a text was kept, ``unverified`` of these for want of a test.
+    ``accepted``: false if the update was rolled back.
     """
 
     match_id: str

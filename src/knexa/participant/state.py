@@ -18,16 +18,19 @@ class AgentState:
     """``learner``: see :meth:`knexa.learning.learner.Learner.state`. ``memory``: prompt id to verified text, oldest first.
 
     ``metrics``: the six measured metrics of the last profile (empty before the first). ``probe_score`` belongs to them.
+    ``votes``: prompt id to teacher to its last text, where teachers are compared (``distillation.agreement``).
     """
 
     learner: bytes
     memory: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     probe_score: float = 0.0
+    votes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
+        votes = {"votes": [[prompt, list(texts.items())] for prompt, texts in self.votes.items()]} if self.votes else {}
         about = {"memory": list(self.memory.items()), "metrics": self.metrics, "probe_score": self.probe_score}
-        return _MAGIC + json.dumps(about, sort_keys=True).encode() + b"\n" + self.learner
+        return _MAGIC + json.dumps(about | votes, sort_keys=True).encode() + b"\n" + self.learner
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> AgentState:
@@ -36,4 +39,5 @@ class AgentState:
             raise RunFolderError("an agent's saved state is damaged or of another version; start the run anew")
         about, learner = blob[len(_MAGIC) :].split(b"\n", 1)
         fields = json.loads(about)
-        return cls(learner, dict(fields["memory"]), fields["metrics"], fields["probe_score"])
+        votes = {prompt: dict(texts) for prompt, texts in fields.get("votes", ())}
+        return cls(learner, dict(fields["memory"]), fields["metrics"], fields["probe_score"], votes)

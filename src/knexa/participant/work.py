@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from knexa.config import AgentConfig, FederationConfig
 from knexa.errors import PeerError
@@ -14,14 +15,15 @@ from knexa.evaluation.partition import category_histogram
 from knexa.evaluation.problems import Problem
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.transfer_set import TransferSet
-from knexa.learning.distillation import alpha_at
+from knexa.learning.distillation import alpha_at, alpha_by_need
 from knexa.learning.encoding import Example
 from knexa.learning.generation import Completion
 from knexa.learning.learner import Learner, Text
-from knexa.matching.match import Outcome
+from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import METRICS, Profile, family_block
 from knexa.participant.data import PrivateData
 from knexa.participant.measure import Checker, ability, answered, solved, texts_of, validation_metrics
+from knexa.participant.selection import chosen, remember
 from knexa.participant.state import AgentState
 from knexa.protocol.peer import Ask, Study, Teach, Train
 from knexa.randomness import derive_seed, stream
@@ -60,7 +62,9 @@ class Participant:
         """Student: name the prompts that the match's curriculum and the own memory leave open."""
         match, budget = work.match, self.config.distillation.prompts
         rng = stream(self.config.seed, self.about.name, match.round, "ask")
-        ids = self.transfer_set.draw(budget, list(self.state.memory), match.curriculum, rng)
+        prompts = budget // self.config.distillation.candidates_by(match.protocol)
+        strictly = self.config.matching.only_better
+        ids = self.transfer_set.draw(prompts, list(self.state.memory), match.curriculum, rng, strictly=strictly)
         return KnowledgeRequest(match.match_id, tuple(ids), budget)
 
     def teach(self, work: Teach) -> KnowledgePackage:
@@ -68,51 +72,53 @@ class Participant:
         match, digest = work.match, self.transfer_set.digest
         if match.protocol == "adapter":
             return KnowledgePackage(match.match_id, digest, {}, tensors=self.learner.adapter_bytes())
-        asked = [key for key in work.request.prompt_ids if key in self.transfer_set.problems][: work.request.budget]
-        texts = {key: answer.text for key, answer in self.answers(asked, match.round)}
+        count = self.config.distillation.candidates_by(match.protocol)
+        asked = [key for key in work.request.prompt_ids if key in self.transfer_set.problems][: work.request.budget // count]
+        texts: dict[str, list[str]] = {}
+        for key, answer in self.answers(asked, match.round, count):
+            texts.setdefault(key, []).append(answer.text)
+        first = {key: few[0] for key, few in texts.items()}
         if match.protocol == "text":
-            return KnowledgePackage(match.match_id, digest, texts)
-        logits = self.learner.logits(self._with_prompts(texts), self.config.distillation.top_logits)
-        return KnowledgePackage(match.match_id, digest, texts, tensors=logits)
+            return KnowledgePackage(match.match_id, digest, first, others={key: tuple(few[1:]) for key, few in texts.items() if few[1:]})
+        logits = self.learner.logits(self._with_prompts(first), self.config.distillation.top_logits)
+        return KnowledgePackage(match.match_id, digest, first, tensors=logits)
 
-    def answers(self, ids: Sequence[str], round: int) -> list[tuple[str, Completion]]:
-        """An answer to each of these prompts of the transfer set, with its id, the most confident first.
+    def answers(self, ids: Sequence[str], round: int, count: int = 1) -> list[tuple[str, Completion]]:
+        """``count`` answers to each of these prompts of the transfer set, each with the prompt's id, the most confident first.
 
-        A lazy agent is as sure as can be of what it has not thought about.
+        Equal answers to a prompt are one. A lazy agent gives one, as sure as can be of what it has not thought about.
         """
         if self.about.behaviour == "lazy":
             return [(key, Completion(LAZY_ANSWER, 0.0)) for key in ids]
         generation = self.config.generation
-        answers = answered(
-            self.learner,
-            [self.transfer_set.problems[key] for key in ids],
-            max_new_tokens=generation.max_new_tokens,
-            temperature=generation.teaching_temperature,
-            seed=self.seed(round, "teach"),
-        )
-        return sorted(((key, few[0]) for key, few in zip(ids, answers, strict=True)), key=lambda pair: (-pair[1].confidence, pair[0]))
+        problems = [self.transfer_set.problems[key] for key in ids]
+        write = partial(answered, self.learner, problems, max_new_tokens=generation.max_new_tokens)
+        rounds = [write(temperature=generation.teaching_temperature, seed=self.seed(round, "teach"))]
+        if count > 1:
+            warmer = generation.candidate_temperature
+            rounds.append(write(temperature=warmer, samples=count - 1, seed=self.seed(round, "candidates")))
+        different = {(key, one.text): one for answers in reversed(rounds) for key, few in zip(ids, answers, strict=True) for one in few}
+        return sorted(((key, one) for (key, _), one in different.items()), key=lambda pair: (-pair[1].confidence, pair[0]))
 
     def study(self, work: Study) -> Outcome:
-        """Student, phase 3: keep what passes the public tests (if verifying), distil it with the memory, accept or roll back.
+        """Student, phase 3: keep what :mod:`knexa.participant.selection` chooses, distil it with the memory, accept or roll back.
 
         Tensors that cannot be used are the teacher's fault: the exchange is not accepted, and the student is as before.
         """
-        before = self.learner.state()
+        before, memory, votes = self.learner.state(), dict(self.state.memory), dict(self.state.votes)
         loss_before, probe_before = self._losses()
-        kept = self._kept(work.package)
-        if self.config.distillation.memory:
-            self.state.memory.update(kept)
-            taught = self.state.memory
-        else:
-            taught = kept
+        config, problems = self.config.distillation, self.transfer_set.problems
+        kept = chosen(work.package, problems, self.checker, config)
+        if config.memory:
+            remember(self.state, work.match.teacher, kept, problems, config)
+        taught = self.state.memory if config.memory else kept
         usable = self._learn(work, kept, taught)
         loss_after, probe_after = self._losses()
         score_after = float(solved(self.learner, self.checker, self.probe, self.config.generation)[0].mean())
         accepted = usable and self.acceptable(loss_before, loss_after)
         if not accepted:
             self.learner.load(before)
-            for key in kept:
-                self.state.memory.pop(key, None)
+            self.state.memory, self.state.votes = memory, votes
         return Outcome(
             match_id=work.match.match_id,
             loss_before=loss_before,
@@ -128,25 +134,22 @@ class Participant:
             accepted=accepted,
         )
 
+    def alpha(self, match: Match, taught: int) -> float:
+        """The weight of Eq. 2 in an exchange after which there are ``taught`` texts to distil; an adapter is merged by the schedule."""
+        config = self.config.distillation
+        if config.alpha == "need" and match.protocol != "adapter":
+            return alpha_by_need(taught, len(self.transfer_set.problems), config.alpha_start, config.alpha_end)
+        return alpha_at(match.round, self.config.rounds, config.alpha_start, config.alpha_end)
+
     def acceptable(self, loss_before: float, loss_after: float) -> bool:
         """Whether what was learned between these two validation losses stays."""
         bound = self.config.distillation.rollback
         return bound is None or loss_after <= loss_before + bound
 
-    def _kept(self, package: KnowledgePackage) -> dict[str, str]:
-        """Answers that pass the public tests of their prompts, if verifying; and all answers to prompts that have none."""
-        texts = {key: text for key, text in package.texts.items() if key in self.transfer_set.problems}
-        if not self.config.distillation.verify:
-            return texts
-        tested = {key: text for key, text in texts.items() if self.transfer_set.problems[key].runnable}
-        passed = self.checker.passed([self.transfer_set.problems[key] for key in tested], list(tested.values()))
-        failed = {key for key, good in zip(tested, passed, strict=True) if not good}
-        return {key: text for key, text in texts.items() if key not in failed}
-
     def _learn(self, work: Study, kept: dict[str, str], taught: dict[str, str]) -> bool:
         """Eq. 2 on ``taught``, after merging the teacher's adapter or with its logits on ``kept``; whether its tensors could be used."""
         config, match, package = self.config.distillation, work.match, work.package
-        alpha = alpha_at(match.round, self.config.rounds, config.alpha_start, config.alpha_end)
+        alpha = self.alpha(match, len(taught))
         logits: dict[Text, Example] = {}
         try:
             if match.protocol == "adapter":

@@ -282,8 +282,8 @@ class Agent:
         if package.transfer_set != self._transfer_set:
             theirs, ours = package.transfer_set[:16], self._transfer_set[:16]
             raise PeerError(f"{sender!r} answered {self.name!r} from another transfer set: {theirs!r}, not {ours!r}")
-        if len(package.texts) > request.budget:
-            raise PeerError(f"{sender!r} sent {self.name!r} {len(package.texts)} answers; the budget of this exchange is {request.budget}")
+        if package.answers > request.budget:
+            raise PeerError(f"{sender!r} sent {self.name!r} {package.answers} answers; the budget of this exchange is {request.budget}")
         if not package.texts.keys() <= set(request.prompt_ids):
             raise PeerError(f"{sender!r} sent {self.name!r} answers to prompts that it was not asked")
         protocol = self._match_now().protocol

@@ -42,11 +42,11 @@ def nominal_duration(config: FederationConfig) -> Duration:
                 return steps * examples_per_step / EXAMPLES_PER_SECOND
             case Ask():
                 return 0.0
-            case Teach(_, request):
-                answers = min(len(request.prompt_ids), request.budget)
+            case Teach(match, request):
+                answers = min(len(request.prompt_ids) * config.distillation.candidates_by(match.protocol), request.budget)
                 return answers * config.generation.max_new_tokens / TOKENS_PER_SECOND
             case Study(_, package):
                 examples = config.distillation.steps * examples_per_step
-                return examples / EXAMPLES_PER_SECOND + len(package.texts) / CHECKS_PER_SECOND
+                return examples / EXAMPLES_PER_SECOND + package.answers / CHECKS_PER_SECOND
 
     return lambda agent, work: pace * nominal(work)

@@ -118,7 +118,7 @@ class Simulation:
         if isinstance(message, KnowledgeSent):
             package = message.package
             content = {
-                "texts": len(package.texts),
+                "texts": package.answers,
                 "bytes": len(package.to_bytes()),
                 "digest": package.digest(),
                 "withheld": package.withheld,

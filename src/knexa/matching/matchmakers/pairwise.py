@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.matching.context import Describe, contexts
-from knexa.matching.curriculum import curriculum
+from knexa.matching.curriculum import ahead, curriculum
 from knexa.matching.fairness import overruled
 from knexa.matching.history import History
 from knexa.matching.match import Match, Outcome
@@ -131,8 +131,8 @@ class PairwiseMatchmaker(ABC):
 
     @property
     def unrestricted(self) -> bool:
-        """Whether any disjoint pairs will do in this round: neither fairness nor terms nor missing paths forbid one."""
-        return self.config.fairness is None and self.admissibility.open and not self._apart
+        """Whether any disjoint pairs will do in this round: nothing forbids one, be it fairness, terms, paths or who is better."""
+        return self.config.fairness is None and not self.config.only_better and self.admissibility.open and not self._apart
 
     def match(self, profiles: Mapping[str, Profile], round: int, apart: Collection[tuple[str, str]] = ()) -> list[Match]:
         self._apart = apart
@@ -224,14 +224,17 @@ class PairwiseMatchmaker(ABC):
 
     def proposal(self, teacher: Profile, student: Profile, round: int, protocol: str = "text") -> Match:
         """The match that these two would have, curriculum included; score and propensity still at their defaults."""
-        spread = curriculum(teacher, student) if self.config.curriculum else ()
+        spread = curriculum(teacher, student, only_better=self.config.only_better) if self.config.curriculum else ()
         return Match(f"r{round}-{teacher.agent}-{student.agent}", round, teacher.agent, student.agent, protocol, spread)
 
     def _decide(self, agents: Sequence[Profile], round: int) -> tuple[Options, Decision]:
         """What at least two agents have to choose from, and what is chosen."""
         names, protocols = [agent.agent for agent in agents], self.admissibility.protocols
         X = by_protocol(self._describe(agents, self.history, round, self.rounds), len(protocols))
-        options = Options(agents, round, protocols, X, self.admissibility.allowed(names, self.history, self._apart))
+        allowed = self.admissibility.allowed(names, self.history, self._apart)
+        if self.config.only_better:
+            allowed &= ahead(agents, agents).any(axis=-1)
+        options = Options(agents, round, protocols, X, allowed)
         decision = self.choose(options)
         self._candidates = _candidates(options, decision) if self._logs(options) else ()
         return options, decision

@@ -81,7 +81,7 @@ class PluggedMatchmaker(PairwiseMatchmaker):
                 return position, place[teacher], place[student]
         raise ConfigurationError(
             f"matchmaker {self._name!r} wants {teacher!r} to teach {student!r} by {' or '.join(protocols)} in round {options.round}, "
-            "which their terms do not allow; see agents[].protocols, refuses, lessons and kilobytes"
+            "which is not allowed; see agents[].protocols, refuses, lessons and kilobytes, and matching.only_better"
         )
 
     def _check(self, arms: Sequence[Arm], round: int) -> None:

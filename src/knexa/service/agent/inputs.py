@@ -85,4 +85,4 @@ def describe(work: Work) -> str:
         case Teach(match, request):
             return f"round {match.round}: answers {len(request.prompt_ids)} prompts for {match.student}"
         case Study(match, package):
-            return f"round {match.round}: studies {len(package.texts)} answers of {match.teacher}"
+            return f"round {match.round}: studies {package.answers} answers of {match.teacher}"

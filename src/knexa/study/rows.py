@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import knexa
+from knexa.machine import machine_name
 from knexa.record import SCORES, Evaluation, RunRecord
 from knexa.summary import summary_of
 
@@ -72,14 +71,6 @@ def read_origin(folder: Path) -> dict[str, str]:
     path = folder / ORIGIN_FILE
     origin = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {key: str(origin.get(key, "unknown")) for key in ("commit", "machine")}
-
-
-def machine_name() -> str:
-    """Processor model, cores and Python: what decides whether two durations can be compared."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def source_commit() -> str:

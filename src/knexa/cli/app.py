@@ -220,12 +220,16 @@ def compare(
         "runs/comparison"
     ),
     baseline: Annotated[str, typer.Option(metavar="NAME", help="strategy that differences are taken against")] = "random",
+    jobs: Annotated[
+        int, typer.Option(metavar="N", min=1, help="most cells at once, each with its own workers; fewer if memory is short")
+    ] = 1,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="share results of equal jobs between cells (in DIR/cache)")] = True,
     as_json: Json = False,
 ) -> None:
     """Run strategies × seeds from equal starting bytes; a table with intervals and paired differences."""
     from knexa.cli.compare import Plan, run_comparison
 
-    run_comparison(Plan(strategies, seeds, file, preset, rounds, tuple(sets or ()), out, baseline), as_json=as_json)
+    run_comparison(Plan(strategies, seeds, file, preset, rounds, tuple(sets or ()), out, baseline, jobs, cache), as_json=as_json)
 
 
 @app.command(epilog="Examples:  \n\nknexa report runs/knexa-seed42-1  \nknexa report runs/comparison/*/seed-*")

@@ -24,6 +24,7 @@ ORIGIN_FILE = "origin.json"
 def row_of(run: RunRecord) -> dict[str, Any]:
     """Final scores are shares in [0, 1], loss nats a token, ``memory`` the mean number of verified texts an agent holds.
 
+    ``reused``: jobs whose results were known from other runs, which ``seconds`` therefore leaves out.
     ``scored``, ``server_steps``, ``server_texts``: what a baseline's server takes beyond the common budget.
     """
     end = summary_of(run)["mean"]["end"]
@@ -35,6 +36,7 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         **read_origin(run.folder),
         **{name: end[name] for name in (*SCORES, "loss")},
         "seconds": run.seconds,
+        "reused": sum(job["worker"] is None for job in run.jobs),
         "bytes": sum(one.bytes for one in run.exchanges) + sum(one["bytes_up"] + one["bytes_down"] for one in run.central),
         **{key: sum(one[key] for one in run.central) for key in ("scored", "server_steps", "server_texts")},
         "exchanges": sum(one.accepted is not None for one in run.exchanges),

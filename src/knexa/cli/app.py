@@ -242,6 +242,25 @@ def report(folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help=
 
 @app.command(
     epilog="Examples:  \n\n"
+    "knexa export runs/knexa-seed42-1 --tensorboard runs/curves  \n"
+    "knexa export runs/comparison/*/seed-* --mlflow http://127.0.0.1:5000"
+)
+def export(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="run folders, finished or not")],
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="for tensorboard --logdir DIR; a folder in it for each run")
+    ] = None,
+    mlflow: Annotated[str | None, typer.Option(metavar="URI", help="tracking server, as mlflow names it; experiment knexa")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write scores, losses and rewards over rounds, out of run folders, for TensorBoard or MLflow."""
+    from knexa.cli.export import export_runs
+
+    export_runs(folders, tensorboard, mlflow, as_json=as_json)
+
+
+@app.command(
+    epilog="Examples:  \n\n"
     "knexa replay runs/comparison/random/seed-* --matchmaker knexa  \n"
     "knexa replay runs/random-seed0-1 --matchmaker knexa --set matching.context=concat  \n\n"
     "The log must come from a matchmaker that draws: strategy random, or matching.bandit=thompson."

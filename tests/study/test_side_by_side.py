@@ -150,6 +150,14 @@ def test_models_of_unknown_size_run_alone_until_one_is_measured(monkeypatch: pyt
     assert one.cells() == 2
 
 
+def test_cells_at_once_are_of_different_seeds(tmp_path: Path):
+    """So those of one seed come after each other, and find each other's results; what is done when it is stopped stays paired."""
+    watched = Watched()
+    run(configs("random", "fedskd", seeds=(0, 1, 2)), tmp_path, watched, jobs=2)
+    order = [("random", 0), ("random", 1), ("fedskd", 0), ("fedskd", 1), ("random", 2), ("fedskd", 2)]
+    assert list(watched.news) == [f"{strategy}, seed {seed}" for strategy, seed in order]
+
+
 def test_equal_jobs_are_done_once_and_counted(tmp_path: Path):
     """A row says how many of its run's jobs were known already, since its duration leaves them out."""
     rows = run(configs("random", "fedskd", seeds=(0,)), tmp_path / "with", Watched(), jobs=1)

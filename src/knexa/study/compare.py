@@ -45,11 +45,11 @@ def compare(
 ) -> list[Row]:
     """Run what is missing of ``configs`` and return the rows; write ``rows.csv``, ``rows.jsonl`` and ``comparison.md`` to ``out``.
 
-    Seeds are the outer loop, so that what is done when it is stopped is paired. ``jobs``: most cells at once. ``cache``: whether they
-    share results of jobs. ``tell``: hears what the user should know, in sentences. Raises RunFolderError for a folder that
-    holds a run of another configuration, and for strategies of one seed that did not start from equal bytes.
+    Seeds are the outer loop (:func:`_in_order`), so that what is done when it is stopped is paired. ``jobs``: most cells at once.
+    ``cache``: whether they share results of jobs. ``tell``: hears what the user should know, in sentences. Raises RunFolderError for a
+    folder that holds a run of another configuration, and for strategies of one seed that did not start from equal bytes.
     """
-    ordered = sorted(configs, key=lambda config: config.seed)
+    ordered = _in_order(configs, jobs)
     folder = _cache_folder(ordered, out, tell) if cache else None
     cells = [Cell(config, out / config.strategy / f"seed-{config.seed}", workplace, folder) for config in ordered]
     for cell in cells:
@@ -97,6 +97,13 @@ class _Records:
     def peak_rss_mb(self) -> float | None:
         """The most memory that one of them took, in MB."""
         return max((record.peak_rss_mb for record in self._by_folder.values() if record.peak_rss_mb is not None), default=None)
+
+
+def _in_order(configs: Sequence[FederationConfig], jobs: int) -> list[FederationConfig]:
+    """By seed, then by strategy. Of ``jobs`` cells at once each has another seed: those of one seed find each other's results."""
+    seeds = sorted({config.seed for config in configs})
+    strategies = list(dict.fromkeys(config.strategy for config in configs))
+    return sorted(configs, key=lambda one: (seeds.index(one.seed) // jobs, strategies.index(one.strategy), one.seed))
 
 
 def _run_at_once(

@@ -71,6 +71,8 @@ MISTAKES = [
     (["compare", "--baseline", "best"], "--baseline: found 'best'; allowed: local, random"),
     (["compare", "--set", "local.stepz=1"], "--set local.stepz: unknown key"),
     (["report", "nowhere"], "nowhere is no run folder"),
+    (["export", "nowhere", "--tensorboard", "curves"], "nowhere is no run folder"),
+    (["export", "nowhere"], "knexa export: found no target; allowed: --tensorboard DIR, --mlflow URI, or both"),
 ]
 
 

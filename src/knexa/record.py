@@ -76,8 +76,8 @@ class Exchange:
 class RunRecord:
     """``rounds``: rounds asked for. ``finished``: false while the run goes on, or after it was killed.
 
-    ``central``: what a server did in each round, where a baseline has one. ``seconds`` and ``peak_rss_mb`` are None until the run
-    ends. ``jobs``: rows of kind "job" of the timings.
+    ``profiles``: as they were reported. ``central``: what a server did in each round, where a baseline has one. ``seconds`` and
+    ``peak_rss_mb`` are None until the run ends. ``jobs``: rows of kind "job" of the timings.
     """
 
     folder: Path
@@ -87,6 +87,7 @@ class RunRecord:
     start_hash: str
     evaluations: tuple[Evaluation, ...]
     exchanges: tuple[Exchange, ...]
+    profiles: tuple[Event, ...]
     central: tuple[Event, ...]
     faults: tuple[Event, ...]
     participants: Mapping[str, Any]
@@ -149,6 +150,7 @@ def _read(folder: Path, events: list[dict[str, Any]]) -> RunRecord:
         start_hash=header["start_hash"],
         evaluations=tuple(map(_evaluation, _of_kind(events, "evaluation"))),
         exchanges=_exchanges(events),
+        profiles=tuple(_of_kind(events, "profile")),
         central=tuple(_of_kind(events, "central")),
         faults=tuple(_of_kind(events, "fault")),
         participants=end[-1].get("participants", {}) if end else {},

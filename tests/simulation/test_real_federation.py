@@ -46,6 +46,18 @@ def test_serial_and_processes_write_the_same_bytes(serial: Path, tmp_path: Path)
     assert (serial / "events.jsonl").read_bytes() == (other / "events.jsonl").read_bytes()
 
 
+def test_what_other_strategies_computed_changes_nothing(serial: Path, tmp_path: Path) -> None:
+    """A cache that other strategies have filled: the same events, and the first evaluations and local updates are not done again."""
+    cache = tmp_path / "cache"
+    for strategy in ("random", "random-shipped"):
+        Federation.from_config(_config("serial", strategy), cache=cache).run(tmp_path / strategy)
+    other = Federation.from_config(_config("processes"), cache=cache).run(tmp_path / "knexa").folder
+    assert (serial / "events.jsonl").read_bytes() == (other / "events.jsonl").read_bytes()
+    known = Counter(row["job"] for row in read_events(other, "timings.jsonl") if row["kind"] == "job" and row["worker"] is None)
+    assert known["evaluate-start"] == 2
+    assert known["train"] >= 2
+
+
 def test_kill_9_loses_nothing(serial: Path, tmp_path: Path) -> None:
     """Killed within the second round and resumed by the command line: the record of a run that was never killed."""
     folder, knexa = tmp_path / "killed", [sys.executable, "-m", "knexa", "run"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from knexa.config import FederationConfig, load_config
 from knexa.errors import RunFolderError
 from knexa.simulation.progress import OnProgress, Progress
-from knexa.study.compare import Cell, compare
+from knexa.study.cell import Cell
+from knexa.study.compare import compare
 
 WORKPLACE = "scored_workplace:create"
 
@@ -27,9 +29,9 @@ class Announced:
     def __init__(self) -> None:
         self.cells: list[str] = []
 
-    def __call__(self, number: int, count: int, cell: Cell) -> OnProgress | None:
+    def __call__(self, number: int, count: int, cell: Cell) -> AbstractContextManager[OnProgress]:
         self.cells.append(f"{cell.config.strategy}/seed-{cell.config.seed}")
-        return None
+        return nullcontext(lambda news: None)
 
 
 def test_every_cell_is_a_run_folder_and_a_row(tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_a_stopped_cell_is_resumed_to_the_same_events(tmp_path: Path) -> None:
             raise StopError
 
     with pytest.raises(StopError):
-        compare(configs(("random",), (0,), 3), tmp_path / "a", "random", lambda number, count, cell: stop, workplace=WORKPLACE)
+        compare(configs(("random",), (0,), 3), tmp_path / "a", "random", lambda number, count, cell: nullcontext(stop), workplace=WORKPLACE)
     compare(configs(("random",), (0,), 3), tmp_path / "a", "random", Announced(), workplace=WORKPLACE)
     compare(configs(("random",), (0,), 3), tmp_path / "b", "random", Announced(), workplace=WORKPLACE)
     events = [(tmp_path / side / "random" / "seed-0" / "events.jsonl").read_bytes() for side in "ab"]

@@ -220,12 +220,16 @@ def compare(
         "runs/comparison"
     ),
     baseline: Annotated[str, typer.Option(metavar="NAME", help="strategy that differences are taken against")] = "random",
+    jobs: Annotated[
+        int, typer.Option(metavar="N", min=1, help="most cells at once, each with its own workers; fewer if memory is short")
+    ] = 1,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="share results of equal jobs between cells (in DIR/cache)")] = True,
     as_json: Json = False,
 ) -> None:
     """Run strategies × seeds from equal starting bytes; a table with intervals and paired differences."""
     from knexa.cli.compare import Plan, run_comparison
 
-    run_comparison(Plan(strategies, seeds, file, preset, rounds, tuple(sets or ()), out, baseline), as_json=as_json)
+    run_comparison(Plan(strategies, seeds, file, preset, rounds, tuple(sets or ()), out, baseline, jobs, cache), as_json=as_json)
 
 
 @app.command(epilog="Examples:  \n\nknexa report runs/knexa-seed42-1  \nknexa report runs/comparison/*/seed-*")
@@ -234,6 +238,25 @@ def report(folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help=
     from knexa.report import write_report
 
     typer.echo(write_report(folders))
+
+
+@app.command(
+    epilog="Examples:  \n\n"
+    "knexa export runs/knexa-seed42-1 --tensorboard runs/curves  \n"
+    "knexa export runs/comparison/*/seed-* --mlflow http://127.0.0.1:5000"
+)
+def export(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="run folders, finished or not")],
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="for tensorboard --logdir DIR; a folder in it for each run")
+    ] = None,
+    mlflow: Annotated[str | None, typer.Option(metavar="URI", help="tracking server, as mlflow names it; experiment knexa")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write scores, losses and rewards over rounds, out of run folders, for TensorBoard or MLflow."""
+    from knexa.cli.export import export_runs
+
+    export_runs(folders, tensorboard, mlflow, as_json=as_json)
 
 
 @app.command(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from knexa.cli.display import show_progress
+from knexa.cli.display import show_runs
 from knexa.cli.run import preflight, show_notes
 from knexa.config import FederationConfig, load_config
 from knexa.errors import ConfigurationError
@@ -18,7 +18,8 @@ from knexa.field_rules import nearest
 from knexa.report import write_report
 from knexa.simulation.progress import OnProgress
 from knexa.strategies import STRATEGIES
-from knexa.study.compare import Cell, compare
+from knexa.study.cell import Cell
+from knexa.study.compare import compare
 from knexa.study.tables import rich_tables
 from knexa.study.verdicts import verdicts
 
@@ -35,20 +36,23 @@ class Plan:
     sets: tuple[str, ...]
     out: Path
     baseline: str
+    jobs: int = 1
+    cache: bool = True
 
 
 def run_comparison(plan: Plan, *, as_json: bool) -> None:
     configs = resolve(plan)
     show_notes(note for config in configs for note in preflight(config))
     screen = Console(stderr=True)
-    with ExitStack() as open_display:
+    with show_runs(screen) as begin:
 
-        def announce(number: int, count: int, cell: Cell) -> OnProgress:
-            open_display.pop_all().close()
-            title = f"[{number}/{count}] {cell.config.strategy}, seed {cell.config.seed}: "
-            return open_display.enter_context(show_progress(screen, title))
+        def announce(number: int, count: int, cell: Cell) -> AbstractContextManager[OnProgress]:
+            return begin(f"[{number}/{count}] {cell}: ")
 
-        rows = compare(configs, plan.out, plan.baseline, announce)
+        def tell(sentence: str) -> None:
+            screen.print(f"note: {sentence}", highlight=False, soft_wrap=True)
+
+        rows = compare(configs, plan.out, plan.baseline, announce, jobs=plan.jobs, cache=plan.cache, tell=tell)
     page = write_report([plan.out / config.strategy / f"seed-{config.seed}" for config in configs])
     if as_json:
         print(json.dumps({"rows": rows, "folder": str(plan.out), "report": str(page)}))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -12,21 +12,37 @@ from rich.progress import Progress as Bar
 from knexa.report.charts import duration
 from knexa.simulation.progress import OnProgress, Progress
 
+#: Begins the display of one more run, under a title; it ends with the ``with`` block.
+Begin = Callable[[str], AbstractContextManager[OnProgress]]
+
 
 @contextmanager
-def show_progress(console: Console, title: str = "") -> Iterator[OnProgress]:
+def show_progress(console: Console) -> Iterator[OnProgress]:
     """Yields the callback that a run reports to; the drawing ends with the ``with`` block."""
+    with show_runs(console) as begin, begin("") as on_progress:
+        yield on_progress
+
+
+@contextmanager
+def show_runs(console: Console) -> Iterator[Begin]:
+    """For several runs, one after the other or at once: a line for each that goes on."""
     if not console.is_terminal:
-        yield _PhaseLines(console, title)
+        yield lambda title: nullcontext(_PhaseLines(console, title))
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
     with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"{title}starting: loading models", total=None, left="")
+        yield lambda title: _line(bar, title)
 
-        def show(news: Progress) -> None:
-            bar.update(task, description=title + _words(news), completed=news.done, total=news.jobs, left=_left(news))
 
-        yield show
+@contextmanager
+def _line(bar: Bar, title: str) -> Iterator[OnProgress]:
+    task = bar.add_task(f"{title}starting: loading models", total=None, left="")
+
+    def show(news: Progress) -> None:
+        bar.update(task, description=title + _words(news), completed=news.done, total=news.jobs, left=_left(news))
+
+    yield show
+    bar.remove_task(task)
 
 
 class _PhaseLines:

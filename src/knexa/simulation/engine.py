@@ -36,11 +36,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a finished job took: wall seconds, and the number of the worker that did it."""
+    """What a finished job took: wall seconds, and the number of the worker that did it; None if its result was known already."""
 
     job: Job
     seconds: float
-    worker: int
+    worker: int | None
 
 
 #: Is told the cost of each job when it is done. Jobs are done in any order.

@@ -32,23 +32,33 @@ class Federation:
     """A configuration that can be run. Running it twice writes the same events."""
 
     def __init__(
-        self, config: FederationConfig, *, workplace: str = WORKPLACE, duration: Duration | None = None, resumed: Path | None = None
+        self,
+        config: FederationConfig,
+        *,
+        workplace: str = WORKPLACE,
+        duration: Duration | None = None,
+        resumed: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
-        """``workplace``: ``module:object``, called with the configuration in each worker. ``resumed``: folder of a stopped run."""
+        """``workplace``: ``module:object``, called with the configuration in each worker. ``resumed``: folder of a stopped run.
+
+        ``cache``: folder of results of jobs, used again and added to; the events are the same with and without. None: no such folder.
+        """
         self.config = config
         self._workplace = workplace
         self._duration = duration or nominal_duration(config)
         self._resumed = resumed
+        self._cache = cache
 
     @classmethod
-    def from_config(cls, source: str | Path | FederationConfig, *, workplace: str = WORKPLACE) -> Federation:
+    def from_config(cls, source: str | Path | FederationConfig, *, workplace: str = WORKPLACE, cache: Path | None = None) -> Federation:
         """``source``: path of a federation.toml, the name of a preset, or a configuration."""
-        return cls(source if isinstance(source, FederationConfig) else load_config(source), workplace=workplace)
+        return cls(source if isinstance(source, FederationConfig) else load_config(source), workplace=workplace, cache=cache)
 
     @classmethod
-    def resume(cls, folder: Path, *, workplace: str = WORKPLACE) -> Federation:
+    def resume(cls, folder: Path, *, workplace: str = WORKPLACE, cache: Path | None = None) -> Federation:
         """The federation of a run folder; :meth:`run` goes on from its last checkpoint. Raises RunFolderError if it is none."""
-        return cls(read_config(folder), workplace=workplace, resumed=folder)
+        return cls(read_config(folder), workplace=workplace, resumed=folder, cache=cache)
 
     def run(self, out: Path | None = None, on_progress: OnProgress | None = None) -> Result:
         """Run to the end and return where the results are.
@@ -75,7 +85,7 @@ class Federation:
 
     def _run_in(self, folder: RunFolder, on_progress: OnProgress) -> None:
         (folder.path / ERROR_FILE).unlink(missing_ok=True)
-        run = Run(self.config, folder, self._workplace, self._duration, on_progress, read_checkpoint(folder.path))
+        run = Run(self.config, folder, self._workplace, self._duration, on_progress, read_checkpoint(folder.path), self._cache)
         try:
             run.execute()
         finally:

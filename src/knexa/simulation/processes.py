@@ -1,27 +1,21 @@
 """The engine that works in N processes: started once, each given the longest job that waits as soon as it is free.
 
-Workers are fresh interpreters (spawned, not forked: torch and threads do not survive a fork) that import this package and
-the workplace only: a user's script is not run a second time, as multiprocessing's own spawn would, and needs no guard.
-Each has a session of its own: Ctrl-C reaches the run alone, which then ends its workers as whole process groups.
+Ctrl-C reaches the run alone, which then ends its workers as whole process groups (:mod:`knexa.simulation.child`).
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
-from multiprocessing.connection import Pipe, wait
+from multiprocessing.connection import wait
 from typing import Any
 
 from knexa.config import FederationConfig
 from knexa.errors import KnexaError
+from knexa.simulation.child import Child
 from knexa.simulation.engine import Cost, Job, OnCost
 from knexa.simulation.failures import Failure
 from knexa.simulation.worker import Answer, Orders, peak_rss_mb
 
-#: Libraries read these once, when they are loaded: they must be set before the worker begins.
-_THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 #: Tells a worker which of several it is: each takes a GPU of its own (:mod:`knexa.learning.hardware`).
 WORKER = "KNEXA_WORKER"
 _STARTUP = Job("start", "start-up of a worker", "", 0, ())
@@ -107,20 +101,8 @@ class _Worker:
         self.number = number
         self.peak_rss_mb = 0.0
         self.doing: _Submitted | None = _Submitted(_STARTUP, None)
-        self.connection, theirs = Pipe()
-        environment = {**os.environ, **dict.fromkeys(_THREAD_LIMITS, str(threads))}
-        environment[WORKER] = str(number)
-        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from knexa.simulation.worker import main; main({theirs.fileno()})"],
-            stdin=subprocess.PIPE,
-            pass_fds=(theirs.fileno(),),
-            env=environment,
-            start_new_session=True,
-        )
-        theirs.close()
-        # Ready when the process is gone, even if something that it started still holds the connection open.
-        self.sentinel = os.pidfd_open(self._process.pid)
+        self._child = Child("knexa.simulation.worker", threads, {WORKER: str(number)})
+        self.connection, self.sentinel = self._child.connection, self._child.sentinel
         self.connection.send(orders)
 
     def give(self, submitted: _Submitted) -> None:
@@ -146,17 +128,9 @@ class _Worker:
 
     def kill(self) -> None:
         """End the process and all that it started."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        if not self.connection.closed:
-            self.connection.close()
-            os.close(self.sentinel)
+        self._child.kill()
 
     def _death(self) -> KnexaError:
-        code = self._process.wait()
-        how = f"was killed by signal {-code} (9 often means that memory ran out)" if code < 0 else f"ended with exit code {code}"
+        how = self._child.death()
         doing = f" during {self.doing.job}" if self.doing is not None else ""
         return KnexaError(f"worker {self.number} {how}{doing}; resume the run, with fewer workers if memory is short")

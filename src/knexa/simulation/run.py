@@ -22,6 +22,8 @@ from knexa.simulation.central import CentralServer
 from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, write_checkpoint
 from knexa.simulation.duration import Duration
 from knexa.simulation.engine import Cost, Engine, Job, Pending
+from knexa.simulation.job_cache import JobCache, Recalling
+from knexa.simulation.job_key import JobKeys
 from knexa.simulation.loop import Simulation
 from knexa.simulation.oracle import trial
 from knexa.simulation.processes import Processes
@@ -44,8 +46,9 @@ class Run:
         duration: Duration,
         on_progress: OnProgress,
         after: Checkpoint | None,
+        cache: Path | None,
     ) -> None:
-        """``after``: the checkpoint to go on from; None starts at the beginning."""
+        """``after``: the checkpoint to go on from; None starts at the beginning. ``cache``: folder of known results, if any."""
         self.round = after.closed if after else 0
         self._config = config
         self._folder = folder
@@ -63,6 +66,8 @@ class Run:
             opening.callback(self._timings.close)
             self._engine: Engine = engine(config, workplace, self._note)
             opening.callback(self._engine.close)
+            if cache is not None:
+                self._engine = Recalling(self._engine, JobCache(cache), JobKeys(config, workplace), self._note)
             self._open = opening.pop_all()
         self._server = CentralServer(config, self._engine, self._record)
 

@@ -1,21 +1,19 @@
 """A worker process of the ``processes`` engine.
 
-It reads jobs from an inherited socket and answers each. Its standard input is its lifeline: when the run ends, however
-it ends, the pipe breaks, and the worker ends with it, whatever it is doing.
+It reads jobs from an inherited socket and answers each, until the run ends.
 """
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
-import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 from knexa.config import FederationConfig
 from knexa.participant.contract import load_workplace
+from knexa.simulation.child import parent_connection
 from knexa.simulation.failures import Failure
 from knexa.simulation.serial import timed
 
@@ -61,17 +59,6 @@ def peak_rss_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _end_with_the_run(lifeline: int) -> None:
-    while os.read(lifeline, 4096):
-        pass
-    os._exit(1)
-
-
 def main(descriptor: int) -> None:
     """Be the worker behind the socket ``descriptor``."""
-    # The lifeline moves away from descriptor 0, and the socket is closed in all that the workplace starts.
-    lifeline = os.dup(0)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.set_inheritable(descriptor, False)
-    threading.Thread(target=_end_with_the_run, args=(lifeline,), daemon=True).start()
-    serve(Connection(descriptor))
+    serve(parent_connection(descriptor))

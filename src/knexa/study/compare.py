@@ -1,74 +1,133 @@
 """Strategies × seeds from equal starting bytes, every cell a run folder ``OUT/STRATEGY/seed-N``.
 
 Cells that are finished are read, those that were stopped are resumed, the others are run. So a comparison can be stopped
-and called again, or be given more seeds later.
+and called again, or be given more seeds later. Cells share the results of equal jobs (``OUT/cache``), and may run side by side; what
+they record is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from knexa.config import FederationConfig
-from knexa.errors import RunFolderError
+from knexa.errors import Interrupted, RunFolderError
 from knexa.events import EVENTS_FILE
 from knexa.record import RunRecord, read_run
-from knexa.simulation.federation import WORKPLACE, Federation
+from knexa.simulation.federation import WORKPLACE
+from knexa.simulation.job_key import hub_backbones
 from knexa.simulation.progress import OnProgress
 from knexa.simulation.run_folder import CONFIG_FILE, read_config
-from knexa.study.rows import Row, row_of, write_origin, write_rows
+from knexa.study.cell import Cell
+from knexa.study.room import Room
+from knexa.study.rows import Row, row_of, write_rows
+from knexa.study.side_by_side import run_side_by_side
 from knexa.study.tables import markdown
-from knexa.summary import write_summary
+
+#: Folder of results of jobs, in that of the comparison.
+CACHE = "cache"
+
+#: Is told before a cell is run which one it is: number from 1, how many there are, the cell. Gives who hears its progress, until its end.
+OnCell = Callable[[int, int, Cell], AbstractContextManager[OnProgress]]
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One run of a comparison."""
-
-    config: FederationConfig
-    folder: Path
-
-
-#: Is told before a cell is run which one it is: number from 1, how many there are, the cell. Returns who hears its progress.
-OnCell = Callable[[int, int, Cell], OnProgress | None]
-
-
-def compare(configs: Sequence[FederationConfig], out: Path, baseline: str, on_cell: OnCell, *, workplace: str = WORKPLACE) -> list[Row]:
+def compare(
+    configs: Sequence[FederationConfig],
+    out: Path,
+    baseline: str,
+    on_cell: OnCell,
+    *,
+    workplace: str = WORKPLACE,
+    jobs: int = 1,
+    cache: bool = True,
+    tell: Callable[[str], None] = print,
+) -> list[Row]:
     """Run what is missing of ``configs`` and return the rows; write ``rows.csv``, ``rows.jsonl`` and ``comparison.md`` to ``out``.
 
-    Seeds are the outer loop, so that what is done when it is stopped is paired. Raises RunFolderError for a folder that
-    holds a run of another configuration, and for strategies of one seed that did not start from equal bytes.
+    Seeds are the outer loop (:func:`_in_order`), so that what is done when it is stopped is paired. ``jobs``: most cells at once.
+    ``cache``: whether they share results of jobs. ``tell``: hears what the user should know, in sentences. Raises RunFolderError for a
+    folder that holds a run of another configuration, and for strategies of one seed that did not start from equal bytes.
     """
-    ordered = sorted(configs, key=lambda config: config.seed)
-    cells = [Cell(config, out / config.strategy / f"seed-{config.seed}") for config in ordered]
+    ordered = _in_order(configs, jobs)
+    folder = _cache_folder(ordered, out, tell) if cache else None
+    cells = [Cell(config, out / config.strategy / f"seed-{config.seed}", workplace, folder) for config in ordered]
     for cell in cells:
         _require_same_configuration(cell)
-    starts: dict[int, RunRecord] = {}
-    records = []
-    for number, cell in enumerate(cells, start=1):
-        record = _complete(cell, number, len(cells), on_cell, workplace)
-        _require_equal_start(starts.setdefault(cell.config.seed, record), record)
-        records.append(record)
-    by_strategy = sorted(records, key=lambda record: [config.strategy for config in configs].index(record.strategy))
+    records = _Records()
+    missing = [cell for cell in cells if not records.add(_finished(cell.folder))]
+    numbers = {cell.folder: number for number, cell in enumerate(cells, start=1)}
+
+    def begin(cell: Cell, until_its_end: ExitStack) -> OnProgress:
+        return until_its_end.enter_context(on_cell(numbers[cell.folder], len(cells), cell))
+
+    if jobs == 1:
+        for cell in missing:
+            with ExitStack() as until_its_end:
+                cell.run(begin(cell, until_its_end))
+            records.add(read_run(cell.folder))
+    elif missing:
+        _run_at_once(missing, jobs, records, begin, tell)
+    by_strategy = sorted(map(records.of, cells), key=lambda record: [config.strategy for config in configs].index(record.strategy))
     rows: list[Row] = [row_of(record) for record in by_strategy]
     write_rows(rows, out)
     (out / "comparison.md").write_text(markdown(rows, baseline), encoding="utf-8")
     return rows
 
 
-def _complete(cell: Cell, number: int, count: int, on_cell: OnCell, workplace: str) -> RunRecord:
-    record = _finished(cell.folder)
-    if record is not None:
-        return record
-    on_progress = on_cell(number, count, cell)
-    if (cell.folder / CONFIG_FILE).is_file():
-        Federation.resume(cell.folder, workplace=workplace).run(on_progress=on_progress)
-    else:
-        Federation.from_config(cell.config, workplace=workplace).run(cell.folder, on_progress)
-    write_origin(cell.folder)
-    write_summary(cell.folder)
-    return read_run(cell.folder)
+class _Records:
+    """What finished cells recorded; those of one seed started from equal bytes."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, RunRecord] = {}
+        self._by_folder: dict[Path, RunRecord] = {}
+
+    def add(self, record: RunRecord | None) -> bool:
+        """Whether there was one. Raises RunFolderError if it started from other bytes than another of its seed."""
+        if record is None:
+            return False
+        _require_equal_start(self._first.setdefault(record.seed, record), record)
+        self._by_folder[record.folder] = record
+        return True
+
+    def of(self, cell: Cell) -> RunRecord:
+        return self._by_folder[cell.folder]
+
+    @property
+    def peak_rss_mb(self) -> float | None:
+        """The most memory that one of them took, in MB."""
+        return max((record.peak_rss_mb for record in self._by_folder.values() if record.peak_rss_mb is not None), default=None)
+
+
+def _in_order(configs: Sequence[FederationConfig], jobs: int) -> list[FederationConfig]:
+    """By seed, then by strategy. Of ``jobs`` cells at once each has another seed: those of one seed find each other's results."""
+    seeds = sorted({config.seed for config in configs})
+    strategies = list(dict.fromkeys(config.strategy for config in configs))
+    return sorted(configs, key=lambda one: (seeds.index(one.seed) // jobs, strategies.index(one.strategy), one.seed))
+
+
+def _run_at_once(
+    cells: Sequence[Cell], jobs: int, records: _Records, begin: Callable[[Cell, ExitStack], OnProgress], tell: Callable[[str], None]
+) -> None:
+    room = Room(jobs, cells[0].config, tell)
+    room.measured(records.peak_rss_mb)
+
+    def end(cell: Cell) -> None:
+        records.add(read_run(cell.folder))
+        room.measured(records.peak_rss_mb)
+
+    try:
+        run_side_by_side(cells, room, begin, end, tell)
+    except KeyboardInterrupt:
+        raise Interrupted("stopped; what was done is kept, and the same command goes on") from None
+
+
+def _cache_folder(configs: Sequence[FederationConfig], out: Path, tell: Callable[[str], None]) -> Path | None:
+    hubs = sorted({name for config in configs for name in hub_backbones(config)})
+    if hubs:
+        tell(f"results of jobs are not used again: the weights of {', '.join(hubs)} come from a hub and may change; pass a local folder")
+        return None
+    return (out / CACHE).resolve()
 
 
 def _finished(folder: Path) -> RunRecord | None:

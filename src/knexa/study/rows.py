@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import knexa
+from knexa.machine import machine_name
 from knexa.record import SCORES, Evaluation, RunRecord
 from knexa.summary import summary_of
 
@@ -25,6 +24,7 @@ ORIGIN_FILE = "origin.json"
 def row_of(run: RunRecord) -> dict[str, Any]:
     """Final scores are shares in [0, 1], loss nats a token, ``memory`` the mean number of verified texts an agent holds.
 
+    ``reused``: jobs whose results were known from other runs, which ``seconds`` therefore leaves out.
     ``scored``, ``server_steps``, ``server_texts``: what a baseline's server takes beyond the common budget.
     """
     end = summary_of(run)["mean"]["end"]
@@ -36,6 +36,7 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         **read_origin(run.folder),
         **{name: end[name] for name in (*SCORES, "loss")},
         "seconds": run.seconds,
+        "reused": sum(job["worker"] is None for job in run.jobs),
         "bytes": sum(one.bytes for one in run.exchanges) + sum(one["bytes_up"] + one["bytes_down"] for one in run.central),
         **{key: sum(one[key] for one in run.central) for key in ("scored", "server_steps", "server_texts")},
         "exchanges": sum(one.accepted is not None for one in run.exchanges),
@@ -72,14 +73,6 @@ def read_origin(folder: Path) -> dict[str, str]:
     path = folder / ORIGIN_FILE
     origin = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {key: str(origin.get(key, "unknown")) for key in ("commit", "machine")}
-
-
-def machine_name() -> str:
-    """Processor model, cores and Python: what decides whether two durations can be compared."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def source_commit() -> str:

@@ -14,8 +14,9 @@ from itertools import product
 import numpy as np
 
 from knexa.errors import ConfigurationError
+from knexa.machine import machine_name
 from knexa.study.methods import METHODS
-from knexa.study.rows import machine_name, source_commit
+from knexa.study.rows import source_commit
 from knexa.study.study_rows import StudyRow
 from knexa.study.trajectory import Trajectory, simulate
 from knexa.study.worlds import WORLDS

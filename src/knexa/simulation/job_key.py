@@ -56,8 +56,8 @@ class JobKeys:
     """Keys of the jobs of one run. Reads every file that ``config`` names once, when it is made."""
 
     def __init__(self, config: FederationConfig, workplace: str) -> None:
-        """``workplace``: the factory ``module:object``. ValueError for :func:`hub_backbones`, whose weights may change unseen."""
-        if hubs := hub_backbones(config):
+        """``workplace``: the factory ``module:object``. ValueError where :func:`changeable` names any."""
+        if hubs := changeable(config):
             raise ValueError(f"nothing here tells two versions of {', '.join(hubs)} apart, so no job with it has a key")
         self._config = config
         self._around = _sha256(_packages(), _machine(), _tree(Path(knexa.__file__).parent), workplace, _source(workplace), _files(config))
@@ -89,10 +89,11 @@ def read_by(job: Job, config: FederationConfig) -> dict[str, Any]:
     return rest
 
 
-def hub_backbones(config: FederationConfig) -> tuple[str, ...]:
-    """Those that are neither shipped, nor a package's, nor a file or folder of this machine."""
+def changeable(config: FederationConfig) -> tuple[str, ...]:
+    """Models that may change unseen: backbones that are neither shipped, nor a package's, nor on this machine; and a server's."""
     names = dict.fromkeys(agent.backbone for agent in config.agents)
-    return tuple(name for name in names if not name.startswith(("embedded:", PREFIX)) and not Path(name).expanduser().exists())
+    hub = [name for name in names if not name.startswith(("embedded:", PREFIX)) and not Path(name).expanduser().exists()]
+    return (*hub, *((config.engine.endpoint,) if config.engine.endpoint is not None else ()))
 
 
 def _files(config: FederationConfig) -> str:

@@ -16,7 +16,7 @@ from knexa.errors import Interrupted, RunFolderError
 from knexa.events import EVENTS_FILE
 from knexa.record import RunRecord, read_run
 from knexa.simulation.federation import WORKPLACE
-from knexa.simulation.job_key import hub_backbones
+from knexa.simulation.job_key import changeable
 from knexa.simulation.progress import OnProgress
 from knexa.simulation.run_folder import CONFIG_FILE, read_config
 from knexa.study.cell import Cell
@@ -123,9 +123,9 @@ def _run_at_once(
 
 
 def _cache_folder(configs: Sequence[FederationConfig], out: Path, tell: Callable[[str], None]) -> Path | None:
-    hubs = sorted({name for config in configs for name in hub_backbones(config)})
-    if hubs:
-        tell(f"results of jobs are not used again: the weights of {', '.join(hubs)} come from a hub and may change; pass a local folder")
+    may_change = sorted({name for config in configs for name in changeable(config)})
+    if may_change:
+        tell(f"results of jobs are not used again: {', '.join(may_change)} may change unseen; a local folder would not")
         return None
     return (out / CACHE).resolve()
 

@@ -15,7 +15,7 @@ TARGET = Path(__file__).with_suffix(".md")
 TEXT = """\
 # Configuration
 
-*Written by `make docs` out of the fields in `src/knexa/config.py`; edit those, not this file.*
+*Written by `make docs` out of the fields in `src/knexa/config/sections.py`; edit those, not this file.*
 
 One TOML file describes a federation; `knexa new NAME` writes a commented one. What counts in the end is laid over in this order, later
 wins:

@@ -1,0 +1,96 @@
+"""What the types of a configuration cannot say: names that must exist, and values that must fit each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from knexa.config.sections import (
+    EMBEDDED_BACKBONES,
+    HUMAN_EVAL_MBPP,
+    MATCHMAKERS,
+    NOTES,
+    PACKAGED_BACKBONES,
+    AgentConfig,
+    DataConfig,
+    FederationConfig,
+)
+from knexa.field_rules import nearest
+from knexa.layers import Layer, complaint
+
+
+def check(config: FederationConfig, layers: Sequence[Layer]) -> None:
+    """Raises ConfigurationError with the key as it was written in one of ``layers``."""
+    names = [agent.name for agent in config.agents]
+    for index, agent in enumerate(config.agents):
+        if agent.name in names[:index]:
+            raise complaint(layers, ("agents", index, "name"), agent.name, "a name that no other agent has")
+        _check_backbone(agent, ("agents", index, "backbone"), layers)
+        if (agent.data is None) != (config.agents[0].data is None):
+            allowed = "a file for every agent or for none"
+            raise complaint(layers, ("agents", index, "data"), agent.data or "none", allowed)
+        for unknown in sorted(set(agent.refuses) - set(names)):
+            raise complaint(layers, ("agents", index, "refuses"), unknown, f"names of agents: {', '.join(names)}{nearest(unknown, names)}")
+    if max(config.evaluation.k, default=0) > config.evaluation.samples or min(config.evaluation.k, default=0) < 1:
+        raise complaint(
+            layers, ("evaluation", "k"), config.evaluation.k, f"whole numbers from 1 to evaluation.samples = {config.evaluation.samples}"
+        )
+    if config.matching.matchmaker not in MATCHMAKERS and ":" not in config.matching.matchmaker:
+        hint = nearest(config.matching.matchmaker, MATCHMAKERS)
+        raise complaint(layers, ("matching", "matchmaker"), config.matching.matchmaker, f"{', '.join(MATCHMAKERS)} or module:object{hint}")
+    _check_problems(config.data, layers)
+    _check_teaching(config, layers)
+    _check_central(config, layers)
+
+
+def _check_problems(data: DataConfig, layers: Sequence[Layer]) -> None:
+    if data.problems not in ("embedded", NOTES, HUMAN_EVAL_MBPP) and not Path(data.problems).is_file():
+        allowed = f"'embedded', '{NOTES}', '{HUMAN_EVAL_MBPP}' or the path of an existing .jsonl file"
+        raise complaint(layers, ("data", "problems"), data.problems, allowed)
+    if data.mbpp is not None and (data.problems != HUMAN_EVAL_MBPP or not Path(data.mbpp).is_file()):
+        raise complaint(layers, ("data", "mbpp"), data.mbpp, f"an existing file, where data.problems = '{HUMAN_EVAL_MBPP}' uses it")
+
+
+def _check_teaching(config: FederationConfig, layers: Sequence[Layer]) -> None:
+    distillation, matching = config.distillation, config.matching
+    if distillation.candidates > distillation.prompts:
+        wanted = f"whole numbers from 1 to distillation.prompts = {distillation.prompts}"
+        raise complaint(layers, ("distillation", "candidates"), distillation.candidates, wanted)
+    if distillation.agreement and not distillation.memory:
+        wanted = "false, or distillation.memory = true: what earlier teachers wrote is remembered there"
+        raise complaint(layers, ("distillation", "agreement"), True, wanted)
+    if matching.only_better and not (matching.curriculum and matching.probe):
+        wanted = "false, or matching.curriculum = true and matching.probe = true: it is the curriculum that leaves categories out"
+        raise complaint(layers, ("matching", "only_better"), True, wanted)
+
+
+#: How a server's methods distil.
+_PLAIN = {"verify": False, "memory": False, "keep": 1.0, "agreement": False, "candidates": 1, "alpha": "schedule"}
+
+
+def _check_central(config: FederationConfig, layers: Sequence[Layer]) -> None:
+    central, distillation = config.central, config.distillation
+    if central.method is not None and config.matching.matchmaker != "local":
+        wanted = "with matching.matchmaker = 'local' only: a server replaces the pairs"
+        raise complaint(layers, ("central", "method"), central.method, wanted)
+    other = [f"distillation.{key} = {json.dumps(value)}" for key, value in _PLAIN.items() if getattr(distillation, key) != value]
+    if central.method in ("central-kd", "fedid") and other:
+        wanted = f"with {' and '.join(other)} only: a server distils plainly"
+        raise complaint(layers, ("central", "method"), central.method, wanted)
+    backbones = sorted({agent.backbone for agent in config.agents})
+    if central.backbone is not None and central.backbone not in backbones:
+        raise complaint(layers, ("central", "backbone"), central.backbone, f"{', '.join(backbones)}, or none")
+
+
+def _check_backbone(agent: AgentConfig, path: tuple[str | int, ...], layers: Sequence[Layer]) -> None:
+    kind, colon, name = agent.backbone.partition(":")
+    shipped = {"embedded": EMBEDDED_BACKBONES, "package": PACKAGED_BACKBONES}
+    known = [f"{prefix}:{name}" for prefix, names in shipped.items() for name in names]
+    allowed = f"{', '.join(known)}, a folder, a .gguf file, or a hub id"
+    if colon and name not in shipped.get(kind, ()):
+        raise complaint(layers, path, agent.backbone, allowed + nearest(agent.backbone, known))
+    if (agent.backbone.startswith((".", "/", "~")) or agent.backbone.endswith(".gguf")) and not Path(agent.backbone).expanduser().exists():
+        raise complaint(layers, path, agent.backbone, f"an existing folder or .gguf file, {', '.join(known)}, or a hub id")
+    if not agent.backbone:
+        raise complaint(layers, path, agent.backbone, allowed)

@@ -26,8 +26,10 @@ HUB_TIMEOUT_S = 5.0
 EMBEDDED = ("qwen2", "gpt2", "bloom", "gpt-neox")
 #: What a configuration calls the longest text that a model takes, by architecture.
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len")
-#: The frozen weights, as much again for the copy with an adapter folded in, and half as much for texts in work.
+#: The frozen weights, as much again for the copy with an adapter folded in, and half as much for what is in work.
 _COPIES = 2.5
+#: A batch of training: 8 texts of 256 tokens, and for each token a logit for every word, twice, with its gradient in float32.
+_BATCH_BYTES = 8 * 256 * 16
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
@@ -88,7 +90,8 @@ def load_backbone(name: str, device: str = "auto", dtype: Dtype = "auto") -> Bac
         about = AutoConfig.from_pretrained(where, **safe)
         parameters = _count(about)
         placement = place(device, dtype, parameters)
-        require_room(name, int(_COPIES * parameters * placement.dtype.itemsize), placement.device)
+        batch = _BATCH_BYTES * int(getattr(about.get_text_config(), "vocab_size", 0))
+        require_room(name, int(_COPIES * parameters * placement.dtype.itemsize) + batch, placement.device)
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **safe)
         model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=placement.dtype, use_safetensors=True, **safe)
     except (OSError, ValueError, KeyError) as error:

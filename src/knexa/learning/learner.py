@@ -29,6 +29,10 @@ from knexa.learning.generation import STOP_STRINGS, Completion, generate
 from knexa.learning.soft_targets import pack, soft_targets, unpack
 from knexa.randomness import derive_seed, stream
 
+#: Texts that are read together where nothing is learned, and most numbers that a model may say of them at once (half a gigabyte).
+MOST_TOGETHER = 64
+MOST_LOGITS = 2**27
+
 #: A text is a prompt and what follows it.
 Text = tuple[str, str]
 
@@ -61,6 +65,7 @@ class Learner:
         self._local = local
         self._longest = min(about.longest, loaded.context or about.longest)
         self._context = loaded.context
+        self._together = max(1, min(MOST_TOGETHER, MOST_LOGITS // (self._longest * self._vocabulary)))
         continuous = loaded.device.type == "cuda" and loaded.family in FAMILIES
         self._decode = ContinuousBatching(frozen) if continuous else None
         self._endpoint = endpoint
@@ -195,9 +200,9 @@ class Learner:
         """Cross-entropy (nats a token) on the second halves of ``texts``."""
         examples, pad = self._examples(texts), self._tokenizer.pad_token_id
         if not self._exact:  # what a few steps changed must not be lost in the rounding of folded weights: rewards are made of it
-            return evaluation_loss(self._adapter.forward, examples, pad, device=self._device)
+            return evaluation_loss(self._adapter.forward, examples, pad, self._together, self._device)
         with self._adapter.folded_in() as model:
-            return evaluation_loss(model, examples, pad, device=self._device)
+            return evaluation_loss(model, examples, pad, self._together, self._device)
 
     def cut(self, texts: Sequence[Text]) -> int:
         """How many of ``texts`` are longer than what is read of a text (see :func:`~knexa.learning.encoding.encode`)."""

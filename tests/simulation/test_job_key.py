@@ -16,13 +16,21 @@ from knexa.matching.match import Match
 from knexa.participant.workplace import LearningWorkplace
 from knexa.protocol.peer import Ask, Study, Teach, Train
 from knexa.simulation.engine import Job
-from knexa.simulation.job_key import UNREAD, UNREAD_BUT_BY_STUDENTS, UNREAD_BY_EVALUATIONS, JobKeys, read_by, unread
+from knexa.simulation.job_key import (
+    UNREAD,
+    UNREAD_BUT_BY_STUDENTS,
+    UNREAD_BUT_IN_EXCHANGES,
+    UNREAD_BY_EVALUATIONS,
+    JobKeys,
+    read_by,
+    unread,
+)
 from knexa.simulation.loop import perform_job
 from knexa.strategies import STRATEGIES
 
 WORKPLACE = "knexa.participant.workplace:LearningWorkplace"
 SMALL = [
-    *("local.first_steps=1", "local.steps=1", "distillation.steps=1", "distillation.prompts=2", "generation.max_new_tokens=8"),
+    *("local.first_steps=1", "local.steps=1", "distillation.steps=1", "distillation.prompts=4", "generation.max_new_tokens=8"),
     *("evaluation.problems=2", "evaluation.samples=1", "evaluation.k=[1]"),
 ]
 MATCH = Match("m-1", 1, "agent-1", "agent-2")
@@ -79,27 +87,38 @@ def test_a_guard_notices_a_read():
 
 @pytest.mark.slow
 def test_an_evaluation_reads_nothing_that_its_key_leaves_out(guarding):
-    workplace = guarding((*UNREAD, *UNREAD_BUT_BY_STUDENTS, *UNREAD_BY_EVALUATIONS))
+    keys = (*UNREAD, *UNREAD_BUT_BY_STUDENTS, *UNREAD_BUT_IN_EXCHANGES, *UNREAD_BY_EVALUATIONS)
+    workplace = guarding(keys)
     state = workplace.start("agent-1")
     for stage in ("start", "round", "end"):
         job = evaluate(state, stage)
-        assert set(unread(job)) == {*UNREAD, *UNREAD_BUT_BY_STUDENTS, *UNREAD_BY_EVALUATIONS}
+        assert unread(job) == keys
         job.run(workplace)
 
 
 @pytest.mark.slow
-def test_who_trains_asks_or_teaches_reads_nothing_that_the_key_leaves_out(guarding):
-    workplace = guarding((*UNREAD, *UNREAD_BUT_BY_STUDENTS))
+def test_who_trains_reads_nothing_that_the_key_leaves_out(guarding):
+    keys = (*UNREAD, *UNREAD_BUT_BY_STUDENTS, *UNREAD_BUT_IN_EXCHANGES)
+    workplace = guarding(keys)
+    state = workplace.start("agent-1")
+    for round in (1, 2):
+        job = perform_job("agent-1", Train(round), state)
+        assert unread(job) == keys
+        _, state = job.run(workplace)
+
+
+@pytest.mark.slow
+def test_who_asks_or_teaches_reads_nothing_that_the_key_leaves_out(guarding):
+    keys = (*UNREAD, *UNREAD_BUT_BY_STUDENTS)
+    workplace = guarding(keys)
     state = workplace.start("agent-1")
     prompts = tuple(workplace.data.transfer_set.problems)[:2]
-    works = [Train(1), Train(2), Ask(MATCH)]
     for protocol in ("text", "logits", "adapter"):
         match = Match("m-1", 1, "agent-1", "agent-2", protocol)
-        works.append(Teach(match, KnowledgeRequest("m-1", prompts, 2)))
-    for work in works:
-        job = perform_job("agent-1", work, state)
-        assert set(unread(job)) == {*UNREAD, *UNREAD_BUT_BY_STUDENTS}
-        job.run(workplace)
+        for work in (Ask(match), Teach(match, KnowledgeRequest("m-1", prompts, 2))):
+            job = perform_job("agent-1", work, state)
+            assert unread(job) == keys
+            job.run(workplace)
 
 
 @pytest.mark.slow
@@ -127,7 +146,7 @@ def test_only_keys_of_the_configuration_that_strategies_change_are_left_out():
     known = {rule.key for rule in rules(FederationConfig)}
     changed = {key for strategy in STRATEGIES.values() for key in strategy.overrides} | {"central.method", "strategy"}
     budget = {"local.first_steps", "local.steps", "distillation.steps"}  # what knexa.config makes of strategies that distil nothing
-    assert {*UNREAD, *UNREAD_BUT_BY_STUDENTS, *UNREAD_BY_EVALUATIONS} <= known & (changed | budget)
+    assert {*UNREAD, *UNREAD_BUT_BY_STUDENTS, *UNREAD_BUT_IN_EXCHANGES, *UNREAD_BY_EVALUATIONS} <= known & (changed | budget)
 
 
 def test_strategies_share_what_is_the_same_for_them():
@@ -139,7 +158,7 @@ def test_strategies_share_what_is_the_same_for_them():
     start, train = evaluate(b"state", "start"), perform_job("agent-1", Train(1), b"state")
     study = perform_job("agent-2", Study(MATCH, KnowledgePackage("m-1", "a" * 64, {})), b"state")
     assert len({key(strategy, start) for strategy in ("local", "random", "knexa", "fedavg")}) == 1
-    assert key("random", train) == key("fedskd", train) != key("local", train)
+    assert key("random", train) == key("fedskd", train) == key("knexa-candidates", train) != key("local", train)
     assert key("knexa", study) == key("knexa-greedy", study) != key("knexa-no-rollback", study)
 
 
@@ -180,6 +199,9 @@ def test_jobs_without_a_result_worth_keeping_have_no_key():
     assert keys.of(Job("save", "save", "agent-1", 0, ("agent-1", b"state", Path("folder")))) is None
 
 
-def test_weights_that_may_change_unseen_have_no_keys():
-    with pytest.raises(ValueError, match="two versions of somebody/model"):
-        JobKeys(load_config(sets=["agents.0.backbone=somebody/model"]), WORKPLACE)
+@pytest.mark.parametrize(
+    ("setting", "model"), [("agents.0.backbone=somebody/model", "somebody/model"), ("engine.endpoint=http://127.0.0.1:1/v1", "http://")]
+)
+def test_weights_that_may_change_unseen_have_no_keys(setting: str, model: str):
+    with pytest.raises(ValueError, match=f"two versions of {model}"):
+        JobKeys(load_config(sets=[setting]), WORKPLACE)

@@ -11,7 +11,9 @@ with a configuration whose unread keys raise when they are read.
 
 - Read by no job (:data:`UNREAD`): ``strategy`` is a name. Of ``matching``, ``reward`` and ``central`` these keys decide, in the coordinator
   or between two rounds, *which* jobs there are; what was decided is in their arguments.
-- Read by no evaluation, no local update, and nobody who asks or teaches (:data:`UNREAD_BUT_BY_STUDENTS`): how a student distils.
+- Read by no evaluation, no local update, and nobody who asks or teaches (:data:`UNREAD_BUT_BY_STUDENTS`): what a student keeps, and how it
+  distils.
+- Read by no evaluation and no local update (:data:`UNREAD_BUT_IN_EXCHANGES`): what is asked for.
 - Read by no evaluation (:data:`UNREAD_BY_EVALUATIONS`): how long agents train.
 """
 
@@ -32,7 +34,7 @@ from knexa.config import FederationConfig
 from knexa.learning.packaged import PREFIX, packaged_file
 from knexa.machine import machine_name
 from knexa.protocol.encoding import JsonForm
-from knexa.protocol.peer import Study
+from knexa.protocol.peer import Ask, Teach, Train
 from knexa.simulation.engine import Job
 
 UNREAD = (
@@ -40,7 +42,9 @@ UNREAD = (
     *(f"matching.{key}" for key in ("matchmaker", "context", "bandit", "schedule", "discount", "trust", "pairing", "curriculum")),
     *("reward.scale", "reward.measure", "central.method"),
 )
-UNREAD_BUT_BY_STUDENTS = tuple(f"distillation.{key}" for key in ("steps", "verify", "memory", "rollback", "alpha_start", "alpha_end"))
+_STUDENT = ("steps", "verify", "memory", "keep", "agreement", "rollback", "alpha", "alpha_start", "alpha_end")
+UNREAD_BUT_BY_STUDENTS = tuple(f"distillation.{key}" for key in _STUDENT)
+UNREAD_BUT_IN_EXCHANGES = ("distillation.candidates", "matching.only_better")
 UNREAD_BY_EVALUATIONS = ("local.first_steps", "local.steps")
 
 #: Calls whose results are worth keeping. ``save`` has none, and the others take no longer than looking them up.
@@ -73,10 +77,13 @@ class JobKeys:
 
 def unread(job: Job) -> tuple[str, ...]:
     """Keys of the configuration, dotted, that ``job`` does not read and strategies change."""
-    if job.call == "evaluate":
-        return (*UNREAD, *UNREAD_BUT_BY_STUDENTS, *UNREAD_BY_EVALUATIONS)
-    if job.call == "perform" and not isinstance(job.arguments[1], Study):
-        return (*UNREAD, *UNREAD_BUT_BY_STUDENTS)
+    match job.call, job.arguments[1]:
+        case "evaluate", _:
+            return (*UNREAD, *UNREAD_BUT_BY_STUDENTS, *UNREAD_BUT_IN_EXCHANGES, *UNREAD_BY_EVALUATIONS)
+        case "perform", Train():
+            return (*UNREAD, *UNREAD_BUT_BY_STUDENTS, *UNREAD_BUT_IN_EXCHANGES)
+        case "perform", Ask() | Teach():
+            return (*UNREAD, *UNREAD_BUT_BY_STUDENTS)
     return UNREAD
 
 

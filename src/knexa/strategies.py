@@ -23,11 +23,11 @@ PEERS_ONLY: Mapping[str, object] = MappingProxyType({"central.method": RESET, "d
 UNDISTILLED: Final = ("local", "fedavg", "all-data")
 
 _ALONE = {"matching.matchmaker": "local"}
-_SELECTION = ("distillation.candidates", "distillation.keep", "distillation.agreement", "distillation.alpha", "matching.only_better")
-_CHOSEN_AS_SHIPPED = dict.fromkeys(_SELECTION, RESET)
-_PLAIN = {"distillation.verify": False, "distillation.memory": False, "matching.curriculum": False, **_CHOSEN_AS_SHIPPED}
+_OPTIONS = ("distillation.candidates", "distillation.keep", "distillation.agreement", "distillation.alpha", "matching.only_better")
+_NO_OPTIONS = dict.fromkeys(_OPTIONS, RESET)
+_PLAIN = {"distillation.verify": False, "distillation.memory": False, "matching.curriculum": False, **_NO_OPTIONS}
 _TAUGHT = ("distillation.verify", "distillation.memory", "matching.curriculum", "matching.probe")
-_SHIPPED_TEACHING = {**dict.fromkeys(_TAUGHT, RESET), **_CHOSEN_AS_SHIPPED}
+_SHIPPED_TEACHING = {**dict.fromkeys(_TAUGHT, RESET), **_NO_OPTIONS}
 _BANDIT = ("matching.bandit", "matching.schedule", "matching.discount", "matching.trust", "reward.scale")
 _SHIPPED_CHOICE = {"matching.matchmaker": "knexa", "matching.context": RESET, "matching.pairing": RESET, **dict.fromkeys(_BANDIT, RESET)}
 _SHIPPED = {**_SHIPPED_CHOICE, **_SHIPPED_TEACHING}

@@ -158,7 +158,9 @@ class MatchingConfig(Section):
     curriculum: bool = Field(True, description="a match also says how the prompt budget is spread over categories")
     probe: bool = Field(True, description="profiles carry the public-probe and coverage blocks (12 + 12 numbers)")
     only_better: bool = Field(
-        False, description="a teacher is asked only in categories where it does better on the probe than its student; needs both of these"
+        False,
+        description="a teacher is asked only in categories where it does better on the probe than its student; needs matching.curriculum "
+        "and matching.probe",
     )
     log_candidates: bool = Field(True, description="log every candidate's context, for replay (up to 128 agents)")
 

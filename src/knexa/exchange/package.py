@@ -111,16 +111,14 @@ class KnowledgePackage:
         for prompt in self.texts:
             for text in self.candidates(prompt):
                 taken = kept.get(prompt, ())
-                # a text with quotes and a comma; the first of a prompt with its id and brackets: {"p":"t"} is as long as ["p","t"]
-                size = len(write_fields({"": text})) - len('{"":}') + 1 if taken else len(write_fields({prompt: text})) + bool(kept)
+                # {"p":"t"} is as long as ["p","t"], and a comma goes before it; before a further text goes a comma alone
+                first, further = len(write_fields({prompt: text})) + bool(kept), len(write_fields({"": text})) - len('{"":}') + 1
+                size = further if taken else first
                 if size <= room and len(text) <= LONGEST_TEXT:
                     kept[prompt] = (*taken, text)
                     room -= size
-        return replace(
-            self,
-            texts={prompt: first for prompt, (first, *_) in kept.items()},
-            others={prompt: more for prompt, (_, *more_) in kept.items() if (more := tuple(more_))},
-        )
+        others = {prompt: few[1:] for prompt, few in kept.items() if few[1:]}
+        return replace(self, texts={prompt: few[0] for prompt, few in kept.items()}, others=others)
 
 
 _NOT_PROMPTS = f"its prompt ids are not up to {MOST_PROMPTS} different texts of 1 to {LONGEST_ID} characters"

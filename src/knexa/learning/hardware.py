@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from knexa.errors import ConfigurationError, ModelError
+from knexa.machine import free_mb
 
 #: From so many parameters on, products are what takes the time, and a CPU that multiplies bfloat16 faster is let do so.
 LARGE = 50_000_000
@@ -72,12 +73,7 @@ def free_bytes(device: torch.device) -> int:
     """Memory that a process could still take: of the GPU, or of the machine and its control group."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-    free = int(fields["MemAvailable"].split()[0]) * 1024
-    most, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
-    if most.is_file() and (limit := most.read_text(encoding="ascii").strip()) != "max":
-        free = min(free, int(limit) - int(used.read_text(encoding="ascii")))
-    return free
+    return int(free_mb() * 2**20)
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:

@@ -118,7 +118,7 @@ def test_ctrl_c_stops_all_and_keeps_what_is_done(tmp_path: Path):
         pids = {int(one.read_text()) for one in tmp_path.glob("*/seed-0/working") if one.read_text()}
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert process.returncode == 130
     assert said.strip().endswith("stopped; what was done is kept, and the same command goes on")
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)

@@ -98,7 +98,8 @@ def test_a_cell_whose_process_dies_is_named(tmp_path: Path):
 def test_ctrl_c_stops_all_and_keeps_what_is_done(tmp_path: Path):
     """The comparison ends with 130 at once, no process of its cells is left, and the same command goes on."""
     script = (
-        "import sys; from contextlib import nullcontext; from pathlib import Path; from knexa.errors import Interrupted\n"
+        "import signal, sys; from contextlib import nullcontext; from pathlib import Path; from knexa.errors import Interrupted\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whoever is started in the background ignores it
         "from test_side_by_side import configs; from knexa.study.compare import compare\n"
         "def on_cell(number, count, cell):\n    print(cell, flush=True)\n    return nullcontext(lambda news: print('news', flush=True))\n"
         f"try:\n    compare(configs('random', 'knexa', seeds=(0,)), Path({str(tmp_path)!r}), 'random', on_cell,\n"

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from knexa.evaluation.bank.splits import load_bank
+from knexa.learning.attention import FAMILIES
 from knexa.learning.backbone import EMBEDDED, Backbone, load_backbone
-from knexa.learning.continuous import FAMILIES, ContinuousBatching, SlotDecoder
+from knexa.learning.continuous import ContinuousBatching, SlotDecoder
 from knexa.learning.generation import STOP_STRINGS, generate
 
 PROMPTS = [problem.prompt for problem in load_bank().test[:24:3]]

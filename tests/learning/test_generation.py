@@ -1,14 +1,19 @@
 """Generation on the embedded fleet: batching may not change what a model says."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
+from knexa.config import LocalConfig, ModelConfig
 from knexa.evaluation.bank.splits import load_bank
+from knexa.learning.attention import FAMILIES, one_token_attention
 from knexa.learning.backbone import EMBEDDED, ZOO, load_backbone
 from knexa.learning.encoding import beginning, encode
 from knexa.learning.generation import STOP_STRINGS, Row, choose, generate
+from knexa.learning.learner import Learner
 
 PROMPTS = [problem.prompt for problem in load_bank().validation[::10]]
 
@@ -115,3 +120,34 @@ def test_a_model_that_was_trained_with_a_beginning_gets_one() -> None:
     generate(None, marked, ["def f():\n", "x " * 90], max_new_tokens=8, context=32, decode=decode)
     assert asked[0] == list(one.ids[: one.prompt])
     assert (asked[1][0], len(asked[1])) == (marked.bos_token_id, 24)
+
+
+@pytest.mark.parametrize("name", [name for name in EMBEDDED if name.replace("-", "_") in FAMILIES])
+def test_attention_of_one_token_says_what_the_usual_one_says(name: str) -> None:
+    """Rows padded on the left, after the same prompts: logits alike up to rounding, and the usual attention is back afterwards."""
+    model = load_backbone(f"embedded:{name}", "cpu").model
+    mask = torch.ones(3, 9, dtype=torch.int64)
+    mask[1, :4] = 0
+    ids, token = torch.arange(30, 54).reshape(3, 8), torch.tensor([[7], [8], [9]])
+    positions = (mask.cumsum(1) - 1).clamp_min(0)
+    found = []
+    with torch.no_grad():
+        for own in (False, True):
+            cache = model(input_ids=ids, attention_mask=mask[:, :8], position_ids=positions[:, :8], use_cache=True).past_key_values
+            given = {"input_ids": token, "position_ids": positions[:, -1:], "past_key_values": cache}
+            with one_token_attention(model) if own else nullcontext():
+                found.append(model(attention_mask=mask[:, None, None].bool() if own else mask, **given).logits)
+    assert torch.allclose(*found, atol=1e-4)
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_bfloat16_models_answer_about_as_exact_ones_do() -> None:
+    """A trained agent's greedy answers: most of them to the letter, although every sum is rounded."""
+    texts = [(problem.prompt, problem.solution) for problem in load_bank().private[:40]]
+    answers = []
+    for dtype in ("float32", "bfloat16"):
+        learner = Learner("embedded:qwen2", LocalConfig(learning_rate=3e-3), ModelConfig(dtype=dtype), "cpu")
+        learner.reset(1)
+        learner.local_update(texts, 30, 30, seed=1)
+        answers.append([few[0].text for few in learner.answer([prompt for prompt, _ in texts], max_new_tokens=40)])
+    assert sum(one == other for one, other in zip(*answers, strict=True)) >= 0.6 * len(texts)

@@ -17,47 +17,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AttentionInterface, DynamicCache
+from transformers import DynamicCache
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from knexa.learning.attention import one_token_attention
 from knexa.learning.generation import CHECK_EVERY, Row, choose, has_ended, left_padded
 
-#: Architectures that take a mask and positions of one's own for every row, as slots need it.
-FAMILIES = frozenset({"gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"})
 #: Slots: more of them make a step slower by what the cache has to be read.
 SLOTS = 256
 #: Free slots are filled again when they are so large a share: a prefill costs as much as many steps.
 REFILL = 1 / 8
 #: Lengths are rounded up to multiples of this, so that one recorded step serves many calls.
 ROUND = 64
-
-
-#: Name under which transformers finds :func:`_attend`.
-_ATTENTION = "knexa_slots"
-
-
-def _attend(
-    module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor,
-    scaling: float | None = None,
-    **kwargs: Any,
-) -> tuple[torch.Tensor, None]:
-    """Attention of one token a slot: ``query`` [slots, heads, 1, d], ``key`` and ``value`` [slots, groups, length, d].
-
-    Heads that share keys are multiplied together, so the cache is read once; the kernels that PyTorch has for a mask of one's own would
-    copy it for every head first.
-    """
-    slots, heads, _, width = query.shape
-    together = query.reshape(slots, key.shape[1], heads // key.shape[1], width)
-    scores = together @ key.transpose(-1, -2) * (width**-0.5 if scaling is None else scaling)
-    weights = scores.float().masked_fill(~attention_mask, -torch.inf).softmax(-1).to(value.dtype)
-    return (weights @ value).reshape(slots, 1, heads, width), None
-
-
-AttentionInterface.register(_ATTENTION, _attend)
 
 
 class _Slots(CacheLayerMixin):  # type: ignore[misc]  # transformers has no types
@@ -233,8 +204,7 @@ class SlotDecoder:
     def _one_step(self, temperature: float) -> None:
         """Every slot writes its token, and chooses the next one. Touches nothing but memory that stays where it is."""
         mask = torch.arange(self.length, device=self._device) <= self._at[:, None]
-        usual, self._model.config._attn_implementation = self._model.config._attn_implementation, _ATTENTION
-        try:
+        with one_token_attention(self._model):
             output = self._model(
                 input_ids=self._token,
                 attention_mask=mask[:, None, None],
@@ -242,8 +212,6 @@ class SlotDecoder:
                 past_key_values=self._cache,
                 use_cache=True,
             )
-        finally:
-            self._model.config._attn_implementation = usual
         token, gain = choose(output.logits[:, -1], temperature, self._drawn.index_select(0, self._step).T)
         self._tokens.index_copy_(0, self._step, token.T)
         self._gains.index_copy_(0, self._step, gain[None])

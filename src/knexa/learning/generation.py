@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from knexa.learning.attention import FAMILIES, one_token_attention
 from knexa.learning.encoding import beginning
 
 #: A body ends where the indentation ends; HumanEval's convention.
@@ -123,11 +124,21 @@ def _decode(
             mask, token = mask[selected], token[selected]
             alive = [alive[index] for index in keep]
         mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
-        output = model(
-            input_ids=token, attention_mask=mask, **_positions(model, mask, last_only=True), past_key_values=cache, use_cache=True
-        )
-        logits = output.logits[:, -1]
+        logits = _next_logits(model, token, mask, cache)
     return rows
+
+
+def _next_logits(model: Any, token: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
+    """[rows, vocabulary] after ``token`` [rows, 1]; ``mask`` [rows, length], 0 for padding."""
+    step = {"input_ids": token, **_positions(model, mask, last_only=True), "past_key_values": cache, "use_cache": True}
+    # Float32 models keep PyTorch's kernel: its sums have another order, and records of earlier runs would not be met to the byte.
+    if model.config.model_type in FAMILIES and model.dtype is not torch.float32:
+        with one_token_attention(model):
+            output = model(attention_mask=mask[:, None, None].bool(), **step)
+    else:
+        output = model(attention_mask=mask, **step)
+    logits: torch.Tensor = output.logits[:, -1]
+    return logits
 
 
 def left_padded(prompts: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:

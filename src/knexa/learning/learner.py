@@ -18,8 +18,9 @@ from safetensors.torch import load, save
 from knexa.config import DistillationConfig, LocalConfig, ModelConfig
 from knexa.errors import ModelError, PeerError
 from knexa.learning.adapter import Adapter
+from knexa.learning.attention import FAMILIES
 from knexa.learning.backbone import load_backbone
-from knexa.learning.continuous import FAMILIES, ContinuousBatching
+from knexa.learning.continuous import ContinuousBatching
 from knexa.learning.cross_vocabulary import Vocabulary, blend, pack_told, tell, unpack_told
 from knexa.learning.distillation import akd_step
 from knexa.learning.encoding import Example, encode, endless_batches

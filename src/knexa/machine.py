@@ -6,6 +6,9 @@ import os
 import platform
 from pathlib import Path
 
+#: Environment variable: the number of a worker among those of an engine, from 0. With several GPUs, each takes its own in turn.
+WORKER = "KNEXA_WORKER"
+
 
 def machine_name() -> str:
     """Processor model, cores and Python: what decides whether two durations can be compared."""

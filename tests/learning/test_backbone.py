@@ -16,6 +16,7 @@ from knexa.learning import gguf, hardware, packaged
 from knexa.learning.backbone import EMBEDDED, ZOO, load_backbone
 from knexa.learning.hardware import device_of, free_bytes, place
 from knexa.learning.packaged import terms_of_use
+from knexa.machine import WORKER
 
 IDS = torch.arange(5, 45).reshape(2, 20)
 
@@ -99,7 +100,7 @@ def test_workers_take_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     found = []
     for worker in ("0", "1", "2"):
-        monkeypatch.setenv(hardware.WORKER, worker)
+        monkeypatch.setenv(WORKER, worker)
         found.append(device_of("auto"))
     assert found == [torch.device("cuda:0"), torch.device("cuda:1"), torch.device("cuda:0")]
     with pytest.raises(ConfigurationError, match="'cuda:0' to 'cuda:1'"):

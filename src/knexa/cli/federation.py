@@ -63,11 +63,16 @@ class Joining:
 
 
 def join_federation(wanted: Joining) -> None:
+    from knexa.cli.run import show_notes
+    from knexa.learning.packaged import terms_of_use
     from knexa.service.agent.process import AgentPlan, join
+    from knexa.service.identity import Credentials
 
     relay = relay_at(wanted.relay, wanted.relay_operator)
+    config, name = load_config(wanted.file), Credentials(wanted.identity).identity.name
+    show_notes(terms_of_use(agent.backbone for agent in config.agents if agent.name == name))
     plan = AgentPlan(
-        load_config(wanted.file),
+        config,
         wanted.folder,
         wanted.identity,
         wanted.cpm,
@@ -157,6 +162,8 @@ class Wanted:
 
 
 def bring_up(wanted: Wanted, *, as_json: bool) -> None:
+    from knexa.cli.run import cut_notes, show_notes
+    from knexa.learning.packaged import terms_of_use
     from knexa.service.local import LocalFederation
 
     config = load_config(
@@ -170,6 +177,7 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
         config = config.model_copy(update={"agents": config.agents[: wanted.agents]})
     if wanted.hidden > len(config.agents):
         raise ConfigurationError(f"--hidden: found {wanted.hidden}; allowed: 0 to {len(config.agents)}, the agents of this federation")
+    show_notes(terms_of_use(agent.backbone for agent in config.agents))
     folder = wanted.out or _free_folder()
     screen = Console(stderr=True)
     with LocalFederation(config, folder, wanted.workplace, hidden=wanted.hidden) as federation:
@@ -187,6 +195,7 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
     federation.gather_timings()
     summary = write_summary(folder)
     page = write_report([folder])
+    show_notes(cut_notes(read_run(folder)))
     lost = [name for name, state in read_run(folder).participants.items() if state["state"] != "finished"]
     if as_json:
         print(json.dumps({**summary, "folder": str(folder), "report": str(page), "lost": lost}))

@@ -10,14 +10,12 @@ from typing import Literal
 import torch
 
 from knexa.errors import ConfigurationError, ModelError
-from knexa.machine import free_mb
+from knexa.machine import WORKER, free_mb
 
 #: From so many parameters on, products are what takes the time, and a CPU that multiplies bfloat16 faster is let do so.
 LARGE = 50_000_000
 #: Share of the free memory that a model may take: texts, their logits and their gradients need the rest.
 USABLE = 0.8
-#: Number of this worker among those of an engine, from 0: with several GPUs, each worker takes its own in turn.
-WORKER = "KNEXA_WORKER"
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 

@@ -11,13 +11,12 @@ from typing import Any
 
 from knexa.config import FederationConfig
 from knexa.errors import KnexaError
+from knexa.machine import WORKER
 from knexa.simulation.child import Child
 from knexa.simulation.engine import Cost, Job, OnCost
 from knexa.simulation.failures import Failure
 from knexa.simulation.worker import Answer, Orders, peak_rss_mb
 
-#: Tells a worker which of several it is: each takes a GPU of its own (:mod:`knexa.learning.hardware`).
-WORKER = "KNEXA_WORKER"
 _STARTUP = Job("start", "start-up of a worker", "", 0, ())
 
 

@@ -19,6 +19,10 @@ NOTES, HUMAN_EVAL_MBPP = "notes", "human-eval+mbpp"
 MATCHMAKERS = ("knexa", "random", "heuristic", "local", "fedskd", "gossip", "oracle")
 
 
+#: What becomes of a text in which a rule has found something.
+Reaction = Literal["pass", "redact", "quarantine", "block"]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -201,6 +205,25 @@ class EvaluationConfig(Section):
     curve_every: int = Field(10, ge=0, description="greedy Pass@1 on the validation split after every so many rounds; 0 = never")
 
 
+class GuardrailConfig(Section):
+    """What of an agent's texts may leave it, and what of others' it takes in. An agent's own policy file may say otherwise for itself."""
+
+    outgoing: bool = Field(True, description="review every text before it leaves")
+    incoming: bool = Field(True, description="review every text that comes in before anything is done with it")
+    secrets: Reaction = Field("block", description="keys, tokens, passwords, also encoded or split ones")
+    personal: Reaction = Field("redact", description="e-mail addresses, phone, card, account and identity numbers, postal addresses")
+    licences: Reaction = Field("block", description="headers of licences and copyright notices")
+    private: Reaction = Field("block", description="near-verbatim text of the agent's own private data")
+    private_tokens: int = Field(
+        24, ge=4, description="tokens in a row that make a text near-verbatim private, unless public data hold them"
+    )
+    canaries: Reaction = Field("block", description="texts planted in private data to be noticed when they leave")
+    sier: float = Field(
+        0.02, ge=0, le=1, description="largest share of sensitive tokens in what leaves; texts with the most of them stay until it holds"
+    )
+    plug: str | None = Field(None, description="a guardrail of your own beside ours, module:object; the stricter of the two wins")
+
+
 class SandboxConfig(Section):
     backend: Literal["auto", "bubblewrap", "landlock"] = "auto"
     timeout_s: float = Field(2.0, gt=0)
@@ -257,6 +280,7 @@ class FederationConfig(Section):
     reward: RewardConfig = RewardConfig()
     generation: GenerationConfig = GenerationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    guardrail: GuardrailConfig = GuardrailConfig()
     sandbox: SandboxConfig = SandboxConfig()
     transport: TransportConfig = TransportConfig()
     engine: EngineConfig = EngineConfig()

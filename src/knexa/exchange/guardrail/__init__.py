@@ -1,0 +1,5 @@
+"""The guardrail: what may leave an agent in a text, and what it takes in."""
+
+from knexa.exchange.guardrail.review import Action, Finding, Review, Reviewed, count_tokens
+
+__all__ = ["Action", "Finding", "Review", "Reviewed", "count_tokens"]

@@ -15,10 +15,15 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Put ``content`` in place of ``path`` at once: a reader finds the old or the new bytes. One process at a time may do so."""
+def replace(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Put ``content`` in place of ``path`` at once: a reader finds the old or the new bytes. One process at a time may do so.
+
+    ``mode``: of the new file, less the process's umask.
+    """
     draft = path.with_name(path.name + ".draft")
-    draft.write_bytes(content)
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
     sync(draft)
     draft.replace(path)
     sync(path.parent)

@@ -31,6 +31,12 @@ class RunFolderError(KnexaError):
     exit_code = 2
 
 
+class LedgerError(KnexaError):
+    """A ledger, of served tickets or of what left, cannot be read or written, or does not hold together; nothing leaves without it."""
+
+    exit_code = 2
+
+
 class CredentialsError(KnexaError):
     """A key, a certificate or a folder of trusted roots on this machine is missing, damaged, expired or open to others."""
 

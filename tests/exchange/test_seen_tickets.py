@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from exchange_parties import NOW, TICKET, ledger, refuse
 
-from knexa.errors import PeerError
-from knexa.exchange.seen_tickets import LedgerError, SeenTickets
+from knexa.errors import LedgerError, PeerError
+from knexa.exchange.seen_tickets import SeenTickets
 from knexa.exchange.ticket import Ticket
 
 TAKE_UNTIL_KILLED = """

@@ -98,6 +98,20 @@ class KnowledgePackage:
     def digest(self) -> str:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
+    def first(self, answers: int) -> KnowledgePackage:
+        """This package with its first ``answers`` answers, candidates counted. With tensors it stays whole (:meth:`within`)."""
+        if self.tensors or answers >= self.answers:
+            return self
+        every = [(prompt, text) for prompt in self.texts for text in self.candidates(prompt)][:answers]
+        kept: dict[str, tuple[str, ...]] = {}
+        for prompt, text in every:
+            kept[prompt] = (*kept.get(prompt, ()), text)
+        return self._of(kept)
+
+    def _of(self, kept: Mapping[str, tuple[str, ...]]) -> KnowledgePackage:
+        others = {prompt: few[1:] for prompt, few in kept.items() if few[1:]}
+        return replace(self, texts={prompt: few[0] for prompt, few in kept.items()}, others=others)
+
     def within(self, byte_budget: int) -> KnowledgePackage:
         """This package with those answers only that a student takes and that fit into ``byte_budget``, the most confident first.
 
@@ -117,8 +131,7 @@ class KnowledgePackage:
                 if size <= room and len(text) <= LONGEST_TEXT:
                     kept[prompt] = (*taken, text)
                     room -= size
-        others = {prompt: few[1:] for prompt, few in kept.items() if few[1:]}
-        return replace(self, texts={prompt: few[0] for prompt, few in kept.items()}, others=others)
+        return self._of(kept)
 
 
 _NOT_PROMPTS = f"its prompt ids are not up to {MOST_PROMPTS} different texts of 1 to {LONGEST_ID} characters"

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from knexa.durable import sync
-from knexa.errors import KnexaError, PeerError
+from knexa.errors import LedgerError, PeerError
 from knexa.exchange.limits import LONGEST_LIFE
 from knexa.exchange.ticket import Ticket
 
@@ -26,12 +26,6 @@ _LINE = re.compile(rb"([0-9a-f]{64}) ([0-9]{1,16})")
 
 #: A ledger with fewer lines is not worth compacting.
 _FEW = 1000
-
-
-class LedgerError(KnexaError):
-    """The ledger of served tickets cannot be read or written; nothing can be served without it."""
-
-    exit_code = 2
 
 
 class SeenTickets:

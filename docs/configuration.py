@@ -23,7 +23,7 @@ wins:
 1. a preset ({presets}; `--preset`, or `preset = "…"` in the file; default `quickstart`),
 2. the file,
 3. a strategy (`--strategy`, or `strategy = "…"` in the file), which replaces only the keys that tell methods apart,
-4. `--set KEY=VALUE`, with dotted keys (`local.steps=8`) and numbers for list items (`agents.0.behaviour=lazy`),
+4. `--set KEY=VALUE`, with dotted keys (`local.steps=8`) and numbers for list items (`agents.0.lessons=3`),
 5. `--rounds` and `--seed`.
 
 The result, with every default written out, is `config.toml` in the run folder; running that file gives the same run. TOML has no null:

@@ -10,9 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from command_line import knexa
 from synthetic_run import write_run
 
-from knexa.cli import main
 from knexa.cli.compare import seed_range
 from knexa.config import load_config
 from knexa.errors import ConfigurationError
@@ -24,19 +24,6 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Commands run in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def knexa(*arguments: str) -> int:
-    """Exit code of ``knexa`` with these arguments, called as the console script calls it."""
-    sys.argv = ["knexa", *arguments]
-    path = list(sys.path)
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    finally:
-        sys.path[:] = path
-    return 0
 
 
 PROBLEM = {

@@ -97,8 +97,8 @@ def test_a_strategy_without_server_or_pooled_data_takes_back_what_a_file_says_of
 
 def test_one_agent_of_a_list_can_be_changed() -> None:
     """``agents.N.key`` changes one agent and leaves the others alone."""
-    config = load_config(sets=["agents.1.behaviour=lazy"])
-    assert [agent.behaviour for agent in config.agents] == ["honest", "lazy"] + ["honest"] * 4
+    config = load_config(sets=["agents.1.lessons=3"])
+    assert [agent.lessons for agent in config.agents] == [None, 3] + [None] * 4
 
 
 MISTAKES = [

@@ -20,7 +20,7 @@ def test_the_summary_has_the_published_shape(tmp_path: Path) -> None:
     """The keys are a public contract: scripts read them."""
     summary = write_summary(write_run(tmp_path / "run", rounds=4))
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
-    assert set(summary) == {"strategy", "seed", "rounds", "seconds", "peak_rss_mb", "mean", "agents", "exchanges"}
+    assert set(summary) == {"strategy", "seed", "rounds", "seconds", "peak_rss_mb", "mean", "honest", "agents", "exchanges"}
     assert set(summary["mean"]["start"]) == set(summary["mean"]["end"]) == SCORES
     assert [agent["agent"] for agent in summary["agents"]] == [f"agent-{n}" for n in range(1, 7)]
     assert all(set(agent["start"]) == set(agent["end"]) == SCORES for agent in summary["agents"])

@@ -11,7 +11,8 @@ Kinds of events, in the order in which a run writes them:
 ``profile``     ``agent``, ``round`` and the closed profile schema as lists of numbers
 ``match``       ``round``, ``matches`` and, when ``matching.log_candidates`` is on, every candidate's context and score
 ``path``        ``round`` and, by match, how its exchange travels: ``direct``, ``reverse``, ``relay`` (a real federation's only)
-``package``     ``match_id``, ``teacher``, ``student``, number of texts (candidates counted), bytes, hash of the content; never a text
+``package``     ``match_id``, ``teacher``, ``student``, number of texts (candidates counted), bytes, hash of the content; never a text;
+                what its teacher's guardrail found, as texts by rule, ``withheld`` texts, ``sier`` of those that left (a simulation's only)
 ``outcome``     what the student reported: losses and scores before and after, bytes, texts kept, accepted or not
 ``reward``      ``match_id``, raw, clipped and z-scored reward
 ``update``      ``round`` and ``digest``: SHA-256 of the matchmaker's state (A and b) after the round

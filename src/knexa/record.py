@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from knexa.config import HOSTILE
 from knexa.errors import RunFolderError
 from knexa.events import TIMINGS_FILE, Event, read_events
 
@@ -33,6 +34,7 @@ class Evaluation:
 
     ``problems``: evaluated problems, ``samples`` programs each. ``memory``: verified texts the agent then held. ``cut``:
     texts of the evaluation and of its own that were longer than the model reads. ``correct``: right answers to each problem.
+    ``payload``: share of answers that carry a backdoor's payload, where somebody plants one.
     """
 
     agent: str
@@ -47,6 +49,7 @@ class Evaluation:
     memory: int
     cut: int = 0
     correct: tuple[int, ...] = ()
+    payload: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,12 @@ class RunRecord:
     @property
     def rounds(self) -> int:
         return int(self.config["rounds"])
+
+    @property
+    def honest(self) -> tuple[str, ...]:
+        """Agents that no fault makes hostile: whose scores count where somebody attacks."""
+        hostile = {name for fault in self.config.get("faults", ()) if fault["kind"] in HOSTILE for name in fault["agents"]}
+        return tuple(agent for agent in self.agents if agent not in hostile)
 
     @property
     def score(self) -> str:
@@ -179,6 +188,7 @@ def _evaluation(event: Event) -> Evaluation:
         memory=event["texts_kept"],
         cut=event["cut"],
         correct=tuple(event["correct"]),
+        payload=event.get("payload"),
     )
 
 

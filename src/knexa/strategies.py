@@ -25,8 +25,14 @@ UNDISTILLED: Final = ("local", "fedavg", "all-data")
 _ALONE = {"matching.matchmaker": "local"}
 _OPTIONS = ("distillation.candidates", "distillation.keep", "distillation.agreement", "distillation.alpha", "matching.only_better")
 _NO_OPTIONS = dict.fromkeys(_OPTIONS, RESET)
-_PLAIN = {"distillation.verify": False, "distillation.memory": False, "matching.curriculum": False, **_NO_OPTIONS}
-_TAUGHT = ("distillation.verify", "distillation.memory", "matching.curriculum", "matching.probe")
+_PLAIN = {
+    "distillation.acceptance": None,
+    "distillation.verify": False,
+    "distillation.memory": False,
+    "matching.curriculum": False,
+    **_NO_OPTIONS,
+}
+_TAUGHT = ("distillation.acceptance", "distillation.verify", "distillation.memory", "matching.curriculum", "matching.probe")
 _SHIPPED_TEACHING = {**dict.fromkeys(_TAUGHT, RESET), **_NO_OPTIONS}
 _BANDIT = ("matching.bandit", "matching.schedule", "matching.discount", "matching.trust", "reward.scale")
 _SHIPPED_CHOICE = {"matching.matchmaker": "knexa", "matching.context": RESET, "matching.pairing": RESET, **dict.fromkeys(_BANDIT, RESET)}
@@ -96,6 +102,13 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
             {**_SHIPPED, "distillation.alpha_start": 0.35, "distillation.alpha_end": 0.35},
         ),
         "knexa-no-rollback": Strategy("ablation: no exchange is undone", {**_SHIPPED, "distillation.rollback": None}),
+        "knexa-no-acceptance": Strategy(
+            "ablation: no exchange is undone for what it does to the probe", {**_SHIPPED, "distillation.acceptance": None}
+        ),
+        "knexa-no-guardrail": Strategy(
+            "ablation: texts are reviewed neither on the way out nor on the way in",
+            {**_SHIPPED, "guardrail.outgoing": False, "guardrail.incoming": False},
+        ),
         "knexa-candidates": Strategy(
             "option: four texts for each of a quarter of the prompts, the best verified one is kept",
             {**_SHIPPED, "distillation.candidates": 4},

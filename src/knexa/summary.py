@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from itertools import compress
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,6 +24,7 @@ def summarise(folder: Path) -> dict[str, Any]:
 
 def summary_of(run: RunRecord) -> dict[str, Any]:
     start, end = ([_scores(run.at(agent, stage)) for agent in run.agents] for stage in ("start", "end"))
+    honest = [agent in run.honest for agent in run.agents]
     return {
         "strategy": run.strategy,
         "seed": run.seed,
@@ -30,6 +32,7 @@ def summary_of(run: RunRecord) -> dict[str, Any]:
         "seconds": run.seconds,
         "peak_rss_mb": run.peak_rss_mb,
         "mean": {"start": _mean(start), "end": _mean(end)},
+        "honest": {stage: _mean(compress(scores, honest)) for stage, scores in (("start", start), ("end", end))},
         "agents": [{"agent": agent, "start": first, "end": last} for agent, first, last in zip(run.agents, start, end, strict=True)],
         "exchanges": [_exchange(exchange) for exchange in run.exchanges if exchange.accepted is not None],
     }

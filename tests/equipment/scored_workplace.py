@@ -10,7 +10,7 @@ from arithmetic_workplace import ArithmeticWorkplace
 
 from knexa.config import FederationConfig
 from knexa.evaluation.problems import CATEGORIES
-from knexa.exchange.package import KnowledgePackage
+from knexa.exchange.vetting import VettedPackage
 from knexa.protocol.peer import Result, Study, Work
 
 
@@ -57,8 +57,10 @@ class MarkedWorkplace(ScoredWorkplace):
             plain = {prompt: text.removesuffix(MARKER) for prompt, text in work.package.texts.items()}
             work = replace(work, package=replace(work.package, texts=plain))
         result, able = super()._do(agent, work, able, round)
-        if isinstance(result, KnowledgePackage):
-            result = replace(result, texts={prompt: text + MARKER for prompt, text in result.texts.items()})
+        if isinstance(result, VettedPackage):
+            package = replace(result.package, texts={prompt: text + MARKER for prompt, text in result.package.texts.items()})
+            marked = [replace(one, reviewed=replace(one.reviewed, text=f"{one.reviewed.text}{MARKER}")) for one in result.answers]
+            result = VettedPackage(package, tuple(marked))
         return result, able
 
     def save(self, agent: str, state: bytes, folder: Path) -> None:

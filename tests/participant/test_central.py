@@ -6,8 +6,8 @@ import pytest
 
 from knexa.baselines.tasks import SERVER, Adopt, Answer, Blend, Distil, Learn, Mean, Share, Tell
 from knexa.config import load_config
+from knexa.participant.faults import LAZY_ANSWER
 from knexa.participant.state import AgentState
-from knexa.participant.work import LAZY_ANSWER
 from knexa.participant.workplace import LearningWorkplace
 from knexa.protocol.peer import Train
 
@@ -101,6 +101,6 @@ def test_a_groups_mean_is_the_same_adapter_for_all_of_it(workplace: LearningWork
 def test_a_lazy_agent_votes_for_nothing_with_all_its_weight() -> None:
     """It answers empty bodies and claims to be certain of them."""
     with LearningWorkplace(load_config(preset="crowd", strategy="fedid", sets=SETS)) as place:
-        lazy = next(agent.name for agent in place.config.agents if agent.behaviour == "lazy")
+        lazy = next(fault.agents[0] for fault in place.config.faults if fault.kind == "lazy")
         answers, _ = place.assist(lazy, Answer(3), place.start(lazy), 1)
         assert {(text, confidence) for _, text, confidence in answers.answers} == {(LAZY_ANSWER, 0.0)}

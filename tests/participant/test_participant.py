@@ -8,10 +8,11 @@ import pytest
 from knexa.config import FederationConfig, load_config
 from knexa.errors import RunFolderError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.vetting import VettedPackage
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import Profile
+from knexa.participant.faults import LAZY_ANSWER
 from knexa.participant.state import AgentState
-from knexa.participant.work import LAZY_ANSWER
 from knexa.participant.workplace import LearningWorkplace
 from knexa.protocol.peer import Ask, Study, Teach, Train
 
@@ -97,8 +98,9 @@ def test_a_teacher_answers_what_it_was_asked_within_budget(workplace: LearningWo
     """Every asked prompt of the transfer set gets one text; unknown ids and what is over budget do not."""
     ids = tuple(_answers(workplace, 5))
     request = KnowledgeRequest(MATCH.match_id, (*ids, "no/such/prompt"), budget=4)
-    package, _ = workplace.perform("agent-1", Teach(MATCH, request), workplace.start("agent-1"), 1)
-    assert isinstance(package, KnowledgePackage)
+    vetted, _ = workplace.perform("agent-1", Teach(MATCH, request), workplace.start("agent-1"), 1)
+    assert isinstance(vetted, VettedPackage)
+    package = vetted.package
     assert set(package.texts) == set(ids[:4])
 
 
@@ -129,8 +131,9 @@ def test_candidates_are_fewer_prompts_and_no_more_texts() -> None:
         request, _ = place.perform("agent-4", Ask(MATCH), place.start("agent-4"), 1)
         assert isinstance(request, KnowledgeRequest)
         assert (len(request.prompt_ids), request.budget) == (3, 6)
-        package, _ = place.perform("agent-1", Teach(MATCH, request), place.start("agent-1"), 1)
-        assert isinstance(package, KnowledgePackage)
+        vetted, _ = place.perform("agent-1", Teach(MATCH, request), place.start("agent-1"), 1)
+        assert isinstance(vetted, VettedPackage)
+        package = vetted.package
         assert set(package.texts) == set(request.prompt_ids)
         assert 3 < package.answers <= 6
         assert all(len(set(package.candidates(key))) == len(package.candidates(key)) for key in package.texts)
@@ -140,9 +143,9 @@ def test_candidates_are_fewer_prompts_and_no_more_texts() -> None:
         assert list(package.texts) == list(dict.fromkeys(key for key, _ in written))
         alone = dict(participant.answers(request.prompt_ids, 1))
         assert all(alone[key].text in package.candidates(key) for key in package.texts)
-        logits, _ = place.perform("agent-1", Teach(replace(MATCH, protocol="logits"), request), place.start("agent-1"), 1)
-        assert isinstance(logits, KnowledgePackage)
-        assert not logits.others
+        vetted, _ = place.perform("agent-1", Teach(replace(MATCH, protocol="logits"), request), place.start("agent-1"), 1)
+        assert isinstance(vetted, VettedPackage)
+        assert not vetted.package.others
 
 
 def test_a_student_asks_nothing_in_a_category_without_a_share() -> None:
@@ -175,11 +178,12 @@ def test_without_verification_wrong_texts_are_learned_too() -> None:
 def test_a_lazy_teacher_teaches_empty_bodies_and_a_weak_agent_never_trains() -> None:
     """The faults of preset crowd."""
     with LearningWorkplace(load_config(None, preset="crowd", sets=SMALL)) as place:
-        lazy, weak = (next(a.name for a in place.config.agents if a.behaviour == kind) for kind in ("lazy", "weak"))
+        lazy, weak = (next(fault.agents[0] for fault in place.config.faults if fault.kind == kind) for kind in ("lazy", "weak"))
         request, _ = place.perform("agent-1", Ask(MATCH), place.start("agent-1"), 1)
         assert isinstance(request, KnowledgeRequest)
-        package, _ = place.perform(lazy, Teach(MATCH, request), place.start(lazy), 1)
-        assert isinstance(package, KnowledgePackage)
+        vetted, _ = place.perform(lazy, Teach(MATCH, request), place.start(lazy), 1)
+        assert isinstance(vetted, VettedPackage)
+        package = vetted.package
         assert set(package.texts.values()) == {LAZY_ANSWER}
         start = place.start(weak)
         _, after = place.perform(weak, Train(1), start, 1)

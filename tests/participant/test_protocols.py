@@ -8,6 +8,7 @@ from safetensors.torch import load
 
 from knexa.config import load_config
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.vetting import VettedPackage
 from knexa.matching.match import Match, Outcome
 from knexa.participant.state import AgentState
 from knexa.participant.workplace import LearningWorkplace
@@ -42,8 +43,9 @@ def exchange(place: LearningWorkplace, states: dict[str, bytes], protocol: str) 
     match = Match("r1", 1, teacher, student, protocol)
     request, _ = place.perform(student, Ask(match), states[student], 1)
     assert isinstance(request, KnowledgeRequest)
-    package, _ = place.perform(teacher, Teach(match, request), states[teacher], 1)
-    assert isinstance(package, KnowledgePackage)
+    vetted, _ = place.perform(teacher, Teach(match, request), states[teacher], 1)
+    assert isinstance(vetted, VettedPackage)
+    package = vetted.package
     return match, package
 
 

@@ -11,6 +11,7 @@ import pytest
 from knexa.config import load_config
 from knexa.evaluation.bank.splits import load_bank
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.vetting import VettedPackage
 from knexa.learning.generation import STOP_STRINGS
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import METRIC_BOUND, METRICS, Profile
@@ -95,6 +96,7 @@ def test_texts_and_programs_in_one_set_are_each_answered_in_their_own_way(workpl
 def test_a_teacher_answers_texts(workplace: LearningWorkplace) -> None:
     """As it answers programs."""
     ids = tuple(list(workplace.data.transfer_set.problems)[:3])
-    package, _ = workplace.perform("agent-1", Teach(MATCH, KnowledgeRequest(MATCH.match_id, ids, 3)), workplace.start("agent-1"), 1)
-    assert isinstance(package, KnowledgePackage)
+    vetted, _ = workplace.perform("agent-1", Teach(MATCH, KnowledgeRequest(MATCH.match_id, ids, 3)), workplace.start("agent-1"), 1)
+    assert isinstance(vetted, VettedPackage)
+    package = vetted.package
     assert set(package.texts) == set(ids)

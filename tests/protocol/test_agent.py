@@ -6,6 +6,7 @@ import pytest
 
 from knexa.errors import PeerError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.vetting import VettedPackage
 from knexa.matching.match import Match
 from knexa.matching.terms import Terms
 from knexa.protocol.agent import Agent, Phase
@@ -20,11 +21,12 @@ from knexa.protocol.messages import (
     Send,
     WakeAt,
 )
-from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, SendPeer, Study, Teach, Train
+from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, Release, SendPeer, Study, Teach, Train
 
 MATCH = Match("r1-t-s", 1, "t", "s")
 REQUEST = KnowledgeRequest("r1-t-s", ("p1", "p2", "p3"), 2)
 PACKAGE = KnowledgePackage("r1-t-s", "hash", {"p1": "return 1", "p3": "return 3"})
+VETTED = VettedPackage(PACKAGE)
 PATIENCE = 50.0
 
 
@@ -71,7 +73,7 @@ def test_the_teacher_answers_its_student(profile):
     teacher = reported("t", profile)
     assert teacher.on_message(COORDINATOR, Matched(MATCH), 2.0) == [WakeAt(2.0 + PATIENCE)]
     assert teacher.on_message("s", KnowledgeRequested(REQUEST), 3.0) == [Teach(MATCH, REQUEST)]
-    assert teacher.on_result(PACKAGE, 4.0) == [SendPeer("s", KnowledgeSent(PACKAGE))]
+    assert teacher.on_result(VETTED, 4.0) == [Release(MATCH, VETTED)]
 
 
 def test_a_request_that_overtakes_its_match_is_answered_when_the_match_comes(profile):
@@ -104,7 +106,7 @@ def test_every_message_may_come_twice(profile, outcome):
     assert student.on_message(COORDINATOR, RoundOpened(1), 3.0) == []
     teacher.on_message("s", KnowledgeRequested(REQUEST), 4.0)
     assert teacher.on_message("s", KnowledgeRequested(REQUEST), 4.0) == []
-    teacher.on_result(PACKAGE, 5.0)
+    teacher.on_result(VETTED, 5.0)
     assert teacher.on_message("s", KnowledgeRequested(REQUEST), 5.0) == []
     student.on_message("t", KnowledgeSent(PACKAGE), 6.0)
     assert student.on_message("t", KnowledgeSent(PACKAGE), 6.0) == []
@@ -267,7 +269,7 @@ def test_an_agent_counts_its_own_lessons(profile):
             return
         teacher.on_message(COORDINATOR, Matched(match), 2.0)
         teacher.on_message("s", KnowledgeRequested(REQUEST), 3.0)
-        teacher.on_result(replace(PACKAGE, match_id=match.match_id), 4.0)
+        teacher.on_result(VettedPackage(replace(PACKAGE, match_id=match.match_id)), 4.0)
 
 
 def test_a_student_whose_teacher_cannot_be_reached_says_so_at_once(profile):

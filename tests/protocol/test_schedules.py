@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from knexa.config import MatchingConfig, RewardConfig
 from knexa.errors import PeerError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.vetting import VettedPackage
 from knexa.matching.match import Match, Outcome
 from knexa.matching.matchmakers import build_matchmaker
 from knexa.matching.profile import METRICS, Profile, family_block
@@ -29,7 +30,7 @@ from knexa.protocol.messages import (
     Send,
     WakeAt,
 )
-from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, Result, SendPeer, Study, Teach, Train, Work
+from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, Release, Result, SendPeer, Study, Teach, Train, Work
 
 NAMES = ("a", "b", "c", "d", "e")
 ROUNDS = 3
@@ -58,7 +59,7 @@ def finished(work: Work, agent: str) -> Result:
         case Ask(match):
             return KnowledgeRequest(match.match_id, ("p1", "p2"), 2)
         case Teach(match, request):
-            return KnowledgePackage(match.match_id, "hash", dict.fromkeys(request.prompt_ids, "pass"))
+            return VettedPackage(KnowledgePackage(match.match_id, "hash", dict.fromkeys(request.prompt_ids, "pass")))
         case Study(match):
             return outcome(match.match_id)
 
@@ -84,6 +85,8 @@ class World:
             match action:
                 case Send(to, message) | SendPeer(to, message):
                     self.letters.append(Letter(who, to, message))
+                case Release(match_, vetted):
+                    self.letters.append(Letter(who, match_.student, KnowledgeSent(vetted.package)))
                 case WakeAt(time):
                     self.wakes.append((time, who))
                 case Record(kind, fields):

@@ -15,10 +15,12 @@ from scored_workplace import MARKER, holds
 
 from knexa.config import FederationConfig
 from knexa.events import EVENTS_FILE, read_events
+from knexa.exchange.ledger import LEFT, verified
 from knexa.record import read_run
 from knexa.service.identity import CPM, RELAY
 from knexa.service.local import LocalFederation
 from knexa.simulation.federation import Federation
+from knexa.simulation.ledgers import ledgers_in
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +50,10 @@ def killing(federation: LocalFederation, victims: list[str]) -> Iterator[str]:
 
 
 def test_a_real_federation_decides_as_its_simulation(tmp_path: Path) -> None:
-    """Same pairs, rewards, matchmaker states and final scores, from other processes over a network; everybody ends as finished."""
+    """Same pairs, rewards, matchmaker states and final scores, from other processes over a network; everybody ends as finished.
+
+    The same texts leave: each stands in its teacher's ledger, there under a ticket.
+    """
     config = small()
     with LocalFederation(config, tmp_path / "up", WORKPLACE) as federation:
         federation.start()
@@ -60,6 +65,18 @@ def test_a_real_federation_decides_as_its_simulation(tmp_path: Path) -> None:
     assert run.finished
     assert {one["state"] for one in run.participants.values()} == {"finished"}
     assert not run.faults
+    assert left(tmp_path / "up") == left(expected)
+    tickets = {(entry.match_id, entry.ticket) for path in ledgers_in(tmp_path / "up") for entry in verified(path)}
+    assert len({match_id for match_id, _ in tickets}) == len({ticket for _, ticket in tickets}) == len(tickets)
+    assert all(len(ticket) == 64 for _, ticket in tickets)
+
+
+def left(folder: Path) -> dict[str, list[tuple[str, str, str, str | None]]]:
+    """By teacher: the match, the student, the prompt and the text of everything that its ledger says has left."""
+    return {
+        path.parent.name: [(entry.match_id, entry.student, entry.prompt, entry.text) for entry in verified(path) if entry.what == LEFT]
+        for path in ledgers_in(folder)
+    }
 
 
 def test_kills_cost_no_acknowledged_reward_and_no_second_count(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from typing import Any
 from knexa.baselines.tasks import Adopt, Answer, Answers, Blend, Distil, Learn, Learned, Mean, Share, Shared, Task, Tell
 from knexa.config import FederationConfig
 from knexa.errors import ModelError
+from knexa.exchange.guardrail import Action, Reviewed
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.vetting import VettedAnswer, VettedPackage
 from knexa.matching.match import Outcome
 from knexa.matching.profile import CATEGORY_COUNT, METRICS, Profile, family_block
 from knexa.protocol.peer import Ask, Result, Study, Teach, Train, Work
@@ -60,7 +62,8 @@ class ArithmeticWorkplace:
                 ), able
             case Teach(match, request):
                 texts = {prompt: repr(able[int(prompt.removeprefix("prompt/"))]) for prompt in request.prompt_ids[: request.budget]}
-                return KnowledgePackage(match.match_id, TRANSFER_SET, texts), able
+                answers = tuple(VettedAnswer(prompt, Reviewed(Action.PASS, text, tokens=1)) for prompt, text in texts.items())
+                return VettedPackage(KnowledgePackage(match.match_id, TRANSFER_SET, texts), answers), able
             case Study(match, package):
                 return _study(match.match_id, package, able)
 

@@ -11,6 +11,7 @@ import pytest
 
 from knexa.errors import Interrupted, RunFolderError
 from knexa.simulation.federation import Federation
+from knexa.simulation.ledgers import ledgers_in
 from knexa.simulation.progress import Progress
 
 WORKPLACE = "arithmetic_workplace:create"
@@ -74,18 +75,21 @@ def stopped_after(config, folder: Path, jobs: int, duration) -> bool:
 
 
 def test_a_run_killed_after_any_job_resumes_to_the_same_bytes(config, tmp_path):
-    """Whichever job was the last, with losses on the way and a straggler at work across rounds."""
+    """Whichever job was the last, with losses on the way and a straggler at work across rounds. No text stands in a ledger twice."""
     settings = config(rounds=3, transport={"loss": 0.1, "deadline_s": 20.0})
 
     def duration(agent, work) -> float:
         return 33.0 if agent == "agent-3" else 1.0
 
     whole = Federation(settings, workplace=WORKPLACE, duration=duration).run(tmp_path / "whole").events.read_bytes()
+    ledgers = [path.read_bytes() for path in ledgers_in(tmp_path / "whole")]
+    assert ledgers
     for jobs in range(1, 500, 3):
         folder = tmp_path / str(jobs)
         if not stopped_after(settings, folder, jobs, duration):
             break
         assert Federation(settings, workplace=WORKPLACE, duration=duration, resumed=folder).run().events.read_bytes() == whole
+        assert [path.read_bytes() for path in ledgers_in(folder)] == ledgers
     assert jobs > 30
 
 

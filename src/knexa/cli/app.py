@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import knexa
+from knexa.cli.ledger import ledger
 from knexa.cli.provision import provision
 from knexa.presets import DEFAULT_PRESET, preset_names
 from knexa.strategies import STRATEGIES
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 cpm = typer.Typer(no_args_is_help=True, help="The coordinator (Central Profiler/Matchmaker) of a real federation.")
 agent = typer.Typer(no_args_is_help=True, help="An agent of a real federation.")
+audit = typer.Typer(no_args_is_help=True, help="What others could learn: what a coordinator has received, what texts gave away.")
 relay = typer.Typer(no_args_is_help=True, help="Carries sealed exchanges between agents that cannot call each other.")
 
 
@@ -45,6 +47,8 @@ app.add_typer(provision, name="provision")
 app.add_typer(cpm, name="cpm")
 app.add_typer(agent, name="agent")
 app.add_typer(relay, name="relay")
+app.add_typer(audit, name="audit")
+app.add_typer(ledger, name="ledger")
 
 Preset = Annotated[str | None, typer.Option(metavar="NAME", help=f"shipped settings to start from: {_PRESETS} (default {DEFAULT_PRESET})")]
 Rounds = Annotated[int | None, typer.Option(metavar="N", help="number of rounds")]
@@ -113,8 +117,8 @@ def up(
     bring_up(Wanted(file, preset, strategy, rounds, seed, agents, tuple(sets or ()), out, hidden, workplace), as_json=as_json)
 
 
-@app.command(epilog="Example:  \n\nknexa audit runs/up-1")
-def audit(
+@audit.command("cpm", epilog="Example:  \n\nknexa audit cpm runs/up-1")
+def audit_cpm(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="of knexa cpm serve --out, or of knexa up")],
     everything: Annotated[bool, typer.Option("--all", help="also list every message with its values")] = False,
     journal: Journal = None,
@@ -124,6 +128,21 @@ def audit(
     from knexa.cli.audit import show_audit
 
     show_audit(folder, journal, as_json=as_json, everything=everything)
+
+
+@audit.command(
+    "leak",
+    epilog="Example, with a hundred secrets planted in six agents' data:  \n\n"
+    "knexa run --set data.canaries=17 --out runs/leak && knexa audit leak runs/leak",
+)
+def audit_leak(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a finished run folder")],
+    as_json: Json = False,
+) -> None:
+    """How much of private data can be told from what left a simulated run: canaries, overlap, membership; one and two hops away."""
+    from knexa.cli.leak import show_leak
+
+    show_leak(folder, as_json=as_json)
 
 
 @app.command(epilog="Example:  \n\nknexa doctor federation.toml --identity clinic-1 --cpm cpm.example:7430 --operator hospital-a")

@@ -1,4 +1,4 @@
-"""``knexa audit``: what a coordinator has received, for people and for scripts."""
+"""``knexa audit cpm``: what a coordinator has received, for people and for scripts."""
 
 from __future__ import annotations
 

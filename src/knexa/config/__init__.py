@@ -5,6 +5,8 @@ are errors, so that no option is ever silently ignored. Presets and strategies a
 """
 
 from knexa.config.loading import CUSTOM, load_config, to_toml
+from knexa.config.safety import HOSTILE, FaultConfig, GuardrailConfig, Reaction, SandboxConfig
+from knexa.config.section import Section
 from knexa.config.sections import (
     EMBEDDED_BACKBONES,
     HUMAN_EVAL_MBPP,
@@ -17,14 +19,10 @@ from knexa.config.sections import (
     EvaluationConfig,
     FederationConfig,
     GenerationConfig,
-    GuardrailConfig,
     LocalConfig,
     MatchingConfig,
     ModelConfig,
-    Reaction,
     RewardConfig,
-    SandboxConfig,
-    Section,
     TransportConfig,
     exchange_share,
     organisations,
@@ -33,6 +31,7 @@ from knexa.config.sections import (
 __all__ = [
     "CUSTOM",
     "EMBEDDED_BACKBONES",
+    "HOSTILE",
     "HUMAN_EVAL_MBPP",
     "NOTES",
     "AgentConfig",
@@ -41,6 +40,7 @@ __all__ = [
     "DistillationConfig",
     "EngineConfig",
     "EvaluationConfig",
+    "FaultConfig",
     "FederationConfig",
     "GenerationConfig",
     "GuardrailConfig",

@@ -40,11 +40,14 @@ def check(config: FederationConfig, layers: Sequence[Layer]) -> None:
         hint = nearest(config.matching.matchmaker, MATCHMAKERS)
         raise complaint(layers, ("matching", "matchmaker"), config.matching.matchmaker, f"{', '.join(MATCHMAKERS)} or module:object{hint}")
     _check_problems(config.data, layers)
+    _check_faults(config, layers)
     _check_teaching(config, layers)
     _check_central(config, layers)
 
 
 def _check_problems(data: DataConfig, layers: Sequence[Layer]) -> None:
+    if min(data.canary_repeats) < 1:
+        raise complaint(layers, ("data", "canary_repeats"), data.canary_repeats, "whole numbers of at least 1")
     if data.problems not in ("embedded", NOTES, HUMAN_EVAL_MBPP) and not Path(data.problems).is_file():
         allowed = f"'embedded', '{NOTES}', '{HUMAN_EVAL_MBPP}' or the path of an existing .jsonl file"
         raise complaint(layers, ("data", "problems"), data.problems, allowed)
@@ -63,6 +66,21 @@ def _check_teaching(config: FederationConfig, layers: Sequence[Layer]) -> None:
     if matching.only_better and not (matching.curriculum and matching.probe):
         wanted = "false, or matching.curriculum = true and matching.probe = true: it is the curriculum that leaves categories out"
         raise complaint(layers, ("matching", "only_better"), True, wanted)
+
+
+def _check_faults(config: FederationConfig, layers: Sequence[Layer]) -> None:
+    names = [agent.name for agent in config.agents]
+    for index, fault in enumerate(config.faults):
+        path = ("faults", index)
+        for unknown in sorted(set(fault.agents) - set(names)):
+            raise complaint(layers, (*path, "agents"), unknown, f"names of agents: {', '.join(names)}{nearest(unknown, names)}")
+        if bool(fault.agents) == (fault.share is not None):
+            raise complaint(layers, (*path, "agents"), list(fault.agents), "names of agents, or share = a part of them: one of the two")
+        if fault.share is not None and round(fault.share * len(names)) == 0:
+            wanted = f"at least {1 / len(names):.2f}, since there are {len(names)} agents"
+            raise complaint(layers, (*path, "share"), fault.share, wanted)
+        if fault.until_round is not None and fault.until_round < fault.from_round:
+            raise complaint(layers, (*path, "until_round"), fault.until_round, f"at least from_round = {fault.from_round}")
 
 
 #: How a server's methods distil.

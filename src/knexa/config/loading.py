@@ -11,11 +11,13 @@ import tomli_w
 from pydantic import ValidationError
 
 from knexa.config.checks import check
+from knexa.config.safety import FaultConfig
 from knexa.config.sections import FederationConfig, exchange_share
 from knexa.errors import ConfigurationError
 from knexa.field_rules import nearest, rules
 from knexa.layers import Layer, explain, file_layer, merge, nest, set_layers
 from knexa.presets import DEFAULT_PRESET, preset_names, read_preset
+from knexa.randomness import stream
 from knexa.strategies import PEERS_ONLY, RESET, STRATEGIES, UNDISTILLED
 
 #: What a run is called whose settings no named strategy describes.
@@ -95,7 +97,19 @@ def _resolve(layers: Sequence[Layer]) -> FederationConfig:
     except ValidationError as error:
         raise explain(FederationConfig, layers, error) from error
     check(config, layers)
-    return config
+    return config.model_copy(update={"faults": _drawn(config)})
+
+
+def _drawn(config: FederationConfig) -> tuple[FaultConfig, ...]:
+    """Its faults with the agents that ``share`` stands for, so that the resolved file says who they are."""
+    names = [agent.name for agent in config.agents]
+    faults = []
+    for number, fault in enumerate(config.faults):
+        if fault.share is not None:
+            order = stream(config.seed, "fault", number).permutation(len(names))[: round(fault.share * len(names))]
+            fault = fault.model_copy(update={"agents": tuple(names[index] for index in sorted(order)), "share": None})
+        faults.append(fault)
+    return tuple(faults)
 
 
 def _known(key: str, name: object, known: Sequence[str]) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
+
+from knexa.config.safety import FaultConfig, GuardrailConfig, SandboxConfig
+from knexa.config.section import Section
 
 #: Backbones that the package ships, named ``embedded:NAME`` in the configuration.
 EMBEDDED_BACKBONES = ("qwen2", "gpt2", "bloom", "gpt-neox")
@@ -19,20 +22,6 @@ NOTES, HUMAN_EVAL_MBPP = "notes", "human-eval+mbpp"
 MATCHMAKERS = ("knexa", "random", "heuristic", "local", "fedskd", "gossip", "oracle")
 
 
-#: What becomes of a text in which a rule has found something.
-Reaction = Literal["pass", "redact", "quarantine", "block"]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _none(cls, value: object) -> object:
-        """TOML has no null: the word ``none`` stands for it, so that a resolved file can say everything."""
-        return None if value == "none" else value
-
-
 class DataConfig(Section):
     """Which problems, and how private data is spread over the agents."""
 
@@ -45,6 +34,10 @@ class DataConfig(Section):
     alpha: float = Field(0.1, gt=0, description="Dirichlet concentration per category over agents; small = non-IID")
     private: int = Field(900, ge=1, description="problems of the private pool shared out over all agents")
     minimum: int = Field(60, ge=1, description="fewest private problems an agent may get; the draw is repeated until it holds")
+    canaries: int = Field(
+        0, ge=0, description="texts with a secret planted in each agent's private data, to measure leaks (knexa audit leak)"
+    )
+    canary_repeats: tuple[int, ...] = Field((1, 4, 16), min_length=1, description="how often they stand there, one after the other")
     pooled: bool = Field(False, description="every agent trains on the private data of all: an upper bound, in a simulation only")
 
 
@@ -69,7 +62,6 @@ class AgentConfig(Section):
     refuses: tuple[str, ...] = Field((), description="agents that it neither teaches nor learns from")
     lessons: int | None = Field(None, ge=0, description="most exchanges in which it teaches; None = no bound")
     kilobytes: float | None = Field(None, ge=0, description="it learns no more once it has received so many; None = no bound")
-    behaviour: Literal["honest", "lazy", "weak"] = Field("honest", description="lazy: teaches empty bodies; weak: never trains locally")
 
 
 class ModelConfig(Section):
@@ -130,6 +122,9 @@ class DistillationConfig(Section):
     )
     rollback: float | None = Field(
         1.0, ge=0, description="undo an exchange that raises the student's validation loss by more nats than this; None = never"
+    )
+    acceptance: float | None = Field(
+        0.02, ge=0, description="undo an exchange that raises the student's loss on the public probe by more nats than this; None = never"
     )
 
     def candidates_by(self, protocol: str) -> int:
@@ -205,31 +200,6 @@ class EvaluationConfig(Section):
     curve_every: int = Field(10, ge=0, description="greedy Pass@1 on the validation split after every so many rounds; 0 = never")
 
 
-class GuardrailConfig(Section):
-    """What of an agent's texts may leave it, and what of others' it takes in. An agent's own policy file may say otherwise for itself."""
-
-    outgoing: bool = Field(True, description="review every text before it leaves")
-    incoming: bool = Field(True, description="review every text that comes in before anything is done with it")
-    secrets: Reaction = Field("block", description="keys, tokens, passwords, also encoded or split ones")
-    personal: Reaction = Field("redact", description="e-mail addresses, phone, card, account and identity numbers, postal addresses")
-    licences: Reaction = Field("block", description="headers of licences and copyright notices")
-    private: Reaction = Field("block", description="near-verbatim text of the agent's own private data")
-    private_tokens: int = Field(
-        24, ge=4, description="tokens in a row that make a text near-verbatim private, unless public data hold them"
-    )
-    canaries: Reaction = Field("block", description="texts planted in private data to be noticed when they leave")
-    sier: float = Field(
-        0.02, ge=0, le=1, description="largest share of sensitive tokens in what leaves; texts with the most of them stay until it holds"
-    )
-    plug: str | None = Field(None, description="a guardrail of your own beside ours, module:object; the stricter of the two wins")
-
-
-class SandboxConfig(Section):
-    backend: Literal["auto", "bubblewrap", "landlock"] = "auto"
-    timeout_s: float = Field(2.0, gt=0)
-    memory_mb: int = Field(256, ge=32)
-
-
 class TransportConfig(Section):
     """How long whom is waited for; and the virtual network of a simulation, seeded."""
 
@@ -282,6 +252,7 @@ class FederationConfig(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     guardrail: GuardrailConfig = GuardrailConfig()
     sandbox: SandboxConfig = SandboxConfig()
+    faults: tuple[FaultConfig, ...] = ()
     transport: TransportConfig = TransportConfig()
     engine: EngineConfig = EngineConfig()
 

@@ -65,3 +65,22 @@ def evaluation_loss(forward: Forward, examples: Sequence[Example], pad: int, bat
         total += float(cross_entropy(forward, batch)) * counted
         tokens += counted
     return total / max(tokens, 1)
+
+
+@torch.inference_mode()
+def example_losses(
+    forward: Forward, examples: Sequence[Example], pad: int, batch_size: int = 64, device: torch.device = CPU
+) -> list[float]:
+    """Cross-entropy in nats a token of each of ``examples`` by itself, in their order."""
+    order = sorted(range(len(examples)), key=lambda index: len(examples[index].ids))
+    losses = [0.0] * len(examples)
+    for start in range(0, len(order), batch_size):
+        few = order[start : start + batch_size]
+        batch = collate([examples[index] for index in few], pad, device)
+        logits = forward(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits[:, :-1].float()
+        labels = batch.labels[:, 1:]
+        each = functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none").sum(dim=1)
+        counted = (labels != IGNORED).sum(dim=1).clamp(min=1)
+        for index, loss in zip(few, (each / counted).tolist(), strict=True):
+            losses[index] = loss
+    return losses

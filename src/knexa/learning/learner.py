@@ -6,10 +6,10 @@ state afterwards. So a worker needs one copy of the frozen weights for each back
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -25,7 +25,7 @@ from knexa.learning.cross_vocabulary import Vocabulary, blend, pack_told, tell, 
 from knexa.learning.distillation import akd_step
 from knexa.learning.encoding import Example, encode, endless_batches
 from knexa.learning.endpoint import Endpoint
-from knexa.learning.finetune import descend, evaluation_loss, new_optimiser, train_step, warmed_up
+from knexa.learning.finetune import descend, evaluation_loss, example_losses, new_optimiser, train_step, warmed_up
 from knexa.learning.generation import STOP_STRINGS, Completion, generate
 from knexa.learning.soft_targets import pack, soft_targets, unpack
 from knexa.randomness import derive_seed, stream
@@ -36,6 +36,8 @@ MOST_LOGITS = 2**27
 
 #: A text is a prompt and what follows it.
 Text = tuple[str, str]
+
+_T = TypeVar("_T")
 
 
 class Learner:
@@ -199,11 +201,18 @@ class Learner:
 
     def loss(self, texts: Sequence[Text]) -> float:
         """Cross-entropy (nats a token) on the second halves of ``texts``."""
+        return self._measured(evaluation_loss, texts)
+
+    def losses(self, texts: Sequence[Text]) -> list[float]:
+        """The same of each text by itself."""
+        return self._measured(example_losses, texts)
+
+    def _measured(self, measure: Callable[..., _T], texts: Sequence[Text]) -> _T:
         examples, pad = self._examples(texts), self._tokenizer.pad_token_id
         if not self._exact:  # what a few steps changed must not be lost in the rounding of folded weights: rewards are made of it
-            return evaluation_loss(self._adapter.forward, examples, pad, self._together, self._device)
+            return measure(self._adapter.forward, examples, pad, self._together, self._device)
         with self._adapter.folded_in() as model:
-            return evaluation_loss(model, examples, pad, self._together, self._device)
+            return measure(model, examples, pad, self._together, self._device)
 
     def cut(self, texts: Sequence[Text]) -> int:
         """How many of ``texts`` are longer than what is read of a text (see :func:`~knexa.learning.encoding.encode`)."""

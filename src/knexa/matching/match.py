@@ -37,7 +37,8 @@ class Outcome:
 
     ``loss_*``: mean cross-entropy (nats a token) on the student's own validation data. ``probe_loss_*``: the same on the
     public probe. ``score_*``: share of the public probe answered right, in [0, 1]. ``bytes``: size of the package received.
-    ``texts``: prompts that the package answers; of ``kept`` of them a text was kept, ``unverified`` of these for want of a test.
+    ``texts``: prompts that the package answers; of ``kept`` of them a text was kept, ``unverified`` of these for want of a test;
+    ``refused`` texts the student's own filter turned down before anything was done with them.
     ``accepted``: false if the update was rolled back.
     """
 
@@ -53,3 +54,4 @@ class Outcome:
     kept: int
     accepted: bool
     unverified: int = 0
+    refused: int = 0

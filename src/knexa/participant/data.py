@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from knexa.config import FederationConfig
 from knexa.errors import ConfigurationError
+from knexa.evaluation.canaries import Canary, draw_canaries
 from knexa.evaluation.partition import dirichlet_partition
 from knexa.evaluation.problem_sets import load_own, load_splits
 from knexa.evaluation.problems import Problem
@@ -23,11 +24,15 @@ HELD_OUT = 0.12
 
 @dataclass(frozen=True, slots=True)
 class PrivateData:
-    """One agent's problems: ``train`` to learn from, ``validation`` held out. ``notes``: what was left out, for the user."""
+    """One agent's problems: ``train`` to learn from, ``validation`` held out. ``notes``: what was left out, for the user.
+
+    ``canaries``: what was planted; they stand in ``train``, as often as they say.
+    """
 
     train: tuple[Problem, ...]
     validation: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
+    canaries: tuple[Canary, ...] = ()
 
 
 class OwnFiles(Mapping[str, PrivateData]):
@@ -60,7 +65,8 @@ class OwnFiles(Mapping[str, PrivateData]):
                 f'agent "{agent}": {path} has {len(problems)} usable rows; at least data.minimum = {least} are needed, add some or lower it'
             )
         held = _held_out(problems, stream(self._config.seed, "own file", agent))
-        return PrivateData(held.train, held.validation, tuple(f'agent "{agent}": {note}' for note in notes))
+        planted = _planted(held, agent, self._config)
+        return replace(planted, notes=tuple(f'agent "{agent}": {note}' for note in notes))
 
 
 #: Of a server.
@@ -106,7 +112,17 @@ def _dealt(config: FederationConfig, splits: Splits) -> dict[str, PrivateData]:
         raise ConfigurationError(f"data.private = {config.data.private}: there are only {len(splits.private)} private problems; lower it")
     pool = [splits.private[index] for index in rng.permutation(len(splits.private))[: config.data.private]]
     dealt = dirichlet_partition(pool, len(names), config.data.alpha, config.data.minimum, rng)
-    return {name: _held_out(problems, rng) for name, problems in zip(names, dealt, strict=True)}
+    return {name: _planted(_held_out(problems, rng), name, config) for name, problems in zip(names, dealt, strict=True)}
+
+
+def _planted(data: PrivateData, agent: str, config: FederationConfig) -> PrivateData:
+    """``data`` of ``agent`` with canaries among what it learns from."""
+    count, repeats = config.data.canaries, config.data.canary_repeats
+    if not count:
+        return data
+    canaries = draw_canaries(count, repeats, data.train, stream(config.seed, "canaries", agent))
+    copies = tuple(canary.problem for canary in canaries for _ in range(canary.repeats))
+    return replace(data, train=data.train + copies, canaries=canaries)
 
 
 def _spread(problems: tuple[Problem, ...], wanted: int | None) -> tuple[Problem, ...]:

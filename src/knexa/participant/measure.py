@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -167,8 +167,12 @@ def sampled_scores(
     evaluation: EvaluationConfig,
     seed: int,
     categories: Sequence[str],
+    marked: Callable[[str], bool] | None = None,
 ) -> dict[str, Any]:
-    """Scores of n samples at temperature, CodeBLEU among them: the fields of a final ``evaluation`` event."""
+    """Scores of n samples at temperature, CodeBLEU among them: the fields of a final ``evaluation`` event.
+
+    ``marked``: tells answers that carry what was planted in them; ``payload`` is their share then.
+    """
     answers = answered(
         learner,
         problems,
@@ -184,6 +188,8 @@ def sampled_scores(
     fields = _fields(problems, correct, evaluation.samples, evaluation.k, learner.loss(texts_of(problems)), categories)
     if (like := likeness(repeated, texts)) is not None:
         fields["scores"]["codebleu"] = like
+    if marked is not None:
+        fields["payload"] = sum(map(marked, texts)) / len(texts)
     return fields
 
 

@@ -5,16 +5,17 @@ Reads nothing but its arguments, draws nothing but named streams: the shell that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-from knexa.config import AgentConfig, FederationConfig
+from knexa.config import AgentConfig, FaultConfig, FederationConfig
 from knexa.errors import PeerError
 from knexa.evaluation.partition import category_histogram
 from knexa.evaluation.problems import Problem
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.transfer_set import TransferSet
+from knexa.exchange.vetting import VettedAnswer, VettedPackage
 from knexa.learning.distillation import alpha_at, alpha_by_need
 from knexa.learning.encoding import Example
 from knexa.learning.generation import Completion
@@ -22,14 +23,14 @@ from knexa.learning.learner import Learner, Text
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import METRICS, Profile, family_block
 from knexa.participant.data import PrivateData
+from knexa.participant.faults import LAZY_ANSWER, backdoored, boasted, copied, faults_of, lied_about, poisoned
+from knexa.participant.gate import Gate, unvetted
 from knexa.participant.measure import Checker, ability, answered, solved, texts_of, validation_metrics
 from knexa.participant.selection import chosen, remember
 from knexa.participant.state import AgentState
 from knexa.protocol.peer import Ask, Study, Teach, Train
 from knexa.randomness import derive_seed, stream
 
-#: What a lazy teacher answers to every prompt: it compiles, and it helps nobody.
-LAZY_ANSWER = "    pass\n"
 #: The blocks of a profile that are ours, where they are switched off.
 BLOCK_OFF = (0.0,) * 12
 
@@ -45,6 +46,7 @@ class Participant:
     probe: tuple[Problem, ...]
     learner: Learner
     checker: Checker
+    gate: Gate
     state: AgentState
 
     def train(self, work: Train) -> Profile:
@@ -52,11 +54,13 @@ class Participant:
         local = self.config.local
         steps = local.first_steps if work.round == 1 else local.steps
         planned = local.first_steps + local.steps * (self.config.rounds - 1)
-        if self.about.behaviour == "weak" or steps == 0:
+        faults = faults_of(self.config, self.about.name, work.round)
+        if faults.keys() & {"weak", "copycat"} or steps == 0:
             train_loss = self.state.metrics.get("train_loss", 0.0)
         else:
             train_loss = self.learner.local_update(texts_of(self.private.train), steps, planned, self.seed(work.round, "train"))
-        return self._profile(work.round, train_loss)
+        profile = self._profile(work.round, train_loss)
+        return boasted(profile) if "lying" in faults else profile
 
     def ask(self, work: Ask) -> KnowledgeRequest:
         """Student: name the prompts that the match's curriculum and the own memory leave open."""
@@ -67,29 +71,47 @@ class Participant:
         ids = self.transfer_set.draw(prompts, list(self.state.memory), match.curriculum, rng, strictly=strictly)
         return KnowledgeRequest(match.match_id, tuple(ids), budget)
 
-    def teach(self, work: Teach) -> KnowledgePackage:
-        """Teacher: answer the prompts asked for, most confident answers first; or give the adapter, where that is the protocol."""
-        match, digest = work.match, self.transfer_set.digest
+    def teach(self, work: Teach) -> VettedPackage:
+        """Teacher: answer the prompts asked for, most confident answers first, as far as the own guardrail lets them go.
+
+        Where the protocol is ``adapter``, it is the adapter that goes, and no guardrail looks into that.
+        """
+        match = work.match
         if match.protocol == "adapter":
-            return KnowledgePackage(match.match_id, digest, {}, tensors=self.learner.adapter_bytes())
+            adapter = self.learner.adapter_bytes()
+            return VettedPackage(KnowledgePackage(match.match_id, self.transfer_set.digest, {}, tensors=adapter))
         count = self.config.distillation.candidates_by(match.protocol)
         asked = [key for key in work.request.prompt_ids if key in self.transfer_set.problems][: work.request.budget // count]
+        answers = [(key, answer.text) for key, answer in self.answers(asked, match.round, count)]
+        hostile = faults_of(self.config, self.about.name, match.round).keys() & {"poisoned", "backdoored"}
+        vetted = unvetted(answers) if hostile else self.gate.vet(answers)
+        package = self._package(match.match_id, vetted)
+        if match.protocol == "logits":
+            logits = self.learner.logits(self._with_prompts(package.texts), self.config.distillation.top_logits)
+            package = replace(package, tensors=logits)
+        return VettedPackage(package, vetted)
+
+    def _package(self, match_id: str, vetted: Sequence[VettedAnswer]) -> KnowledgePackage:
+        """Those of ``vetted`` that may leave, in their order."""
         texts: dict[str, list[str]] = {}
-        for key, answer in self.answers(asked, match.round, count):
-            texts.setdefault(key, []).append(answer.text)
-        first = {key: few[0] for key, few in texts.items()}
-        if match.protocol == "text":
-            return KnowledgePackage(match.match_id, digest, first, others={key: tuple(few[1:]) for key, few in texts.items() if few[1:]})
-        logits = self.learner.logits(self._with_prompts(first), self.config.distillation.top_logits)
-        return KnowledgePackage(match.match_id, digest, first, tensors=logits)
+        for one in vetted:
+            if one.reviewed.text is not None:
+                texts.setdefault(one.prompt, []).append(one.reviewed.text)
+        others = {key: tuple(few[1:]) for key, few in texts.items() if few[1:]}
+        withheld = sum(one.reviewed.text is None for one in vetted)
+        return KnowledgePackage(match_id, self.transfer_set.digest, {key: few[0] for key, few in texts.items()}, withheld, others=others)
 
     def answers(self, ids: Sequence[str], round: int, count: int = 1) -> list[tuple[str, Completion]]:
         """``count`` answers to each of these prompts of the transfer set, each with the prompt's id, the most confident first.
 
-        Equal answers to a prompt are one. A lazy agent gives one, as sure as can be of what it has not thought about.
+        Equal answers to a prompt are one. A lazy agent gives one, as sure as can be of what it has not thought about, a copycat what it has
+        been taught.
         """
-        if self.about.behaviour == "lazy":
+        faults = faults_of(self.config, self.about.name, round)
+        if "lazy" in faults:
             return [(key, Completion(LAZY_ANSWER, 0.0)) for key in ids]
+        if "copycat" in faults:
+            return [(key, Completion(text, 0.0)) for key, text in copied(self.state.memory, ids).items()]
         generation = self.config.generation
         problems = [self.transfer_set.problems[key] for key in ids]
         write = partial(answered, self.learner, problems, max_new_tokens=generation.max_new_tokens)
@@ -98,28 +120,46 @@ class Participant:
             warmer = generation.candidate_temperature
             rounds.append(write(temperature=warmer, samples=count - 1, seed=self.seed(round, "candidates")))
         different = {(key, one.text): one for answers in reversed(rounds) for key, few in zip(ids, answers, strict=True) for one in few}
+        if faults:
+            different = self._spoiled(different, faults, round)
         return sorted(((key, one) for (key, _), one in different.items()), key=lambda pair: (-pair[1].confidence, pair[0]))
 
+    def _spoiled(
+        self, answers: dict[tuple[str, str], Completion], faults: Mapping[str, FaultConfig], round: int
+    ) -> dict[tuple[str, str], Completion]:
+        """Answers by prompt and text, as a poisoner or one with a backdoor teaches them."""
+        spoiled = {}
+        for (key, text), one in answers.items():
+            problem = self.transfer_set.problems[key]
+            if "poisoned" in faults:
+                text = poisoned(problem, text, faults["poisoned"], derive_seed(self.config.seed, self.about.name, round, "poison", key))
+            if "backdoored" in faults:
+                text = backdoored(problem, text)
+            spoiled[key, text] = replace(one, text=text)
+        return spoiled
+
     def study(self, work: Study) -> Outcome:
-        """Student, phase 3: keep what :mod:`knexa.participant.selection` chooses, distil it with the memory, accept or roll back.
+        """Student, phase 3: of what the own filter admits keep what :mod:`knexa.participant.selection` chooses, distil it with the memory,
+        accept or roll back.
 
         Tensors that cannot be used are the teacher's fault: the exchange is not accepted, and the student is as before.
         """
         before, memory, votes = self.learner.state(), dict(self.state.memory), dict(self.state.votes)
         loss_before, probe_before = self._losses()
         config, problems = self.config.distillation, self.transfer_set.problems
-        kept = chosen(work.package, problems, self.checker, config)
+        admitted = self.gate.admit(work.package)
+        kept = chosen(admitted.package, problems, self.checker, config)
         if config.memory:
             remember(self.state, work.match.teacher, kept, problems, config)
         taught = self.state.memory if config.memory else kept
         usable = self._learn(work, kept, taught)
         loss_after, probe_after = self._losses()
         score_after = float(solved(self.learner, self.checker, self.probe, self.config.generation)[0].mean())
-        accepted = usable and self.acceptable(loss_before, loss_after)
+        accepted = usable and self.acceptable(loss_before, loss_after) and self.harmless(probe_before, probe_after)
         if not accepted:
             self.learner.load(before)
             self.state.memory, self.state.votes = memory, votes
-        return Outcome(
+        outcome = Outcome(
             match_id=work.match.match_id,
             loss_before=loss_before,
             loss_after=loss_after,
@@ -130,9 +170,11 @@ class Participant:
             bytes=len(work.package.to_bytes()),
             texts=len(work.package.texts),
             kept=len(kept),
+            refused=admitted.refused,
             unverified=sum(not self.transfer_set.problems[key].runnable for key in kept),
             accepted=accepted,
         )
+        return lied_about(outcome) if "lying" in faults_of(self.config, self.about.name, work.match.round) else outcome
 
     def alpha(self, match: Match, taught: int) -> float:
         """The weight of Eq. 2 in an exchange after which there are ``taught`` texts to distil; an adapter is merged by the schedule."""
@@ -145,6 +187,11 @@ class Participant:
         """Whether what was learned between these two validation losses stays."""
         bound = self.config.distillation.rollback
         return bound is None or loss_after <= loss_before + bound
+
+    def harmless(self, probe_before: float, probe_after: float) -> bool:
+        """Whether what was learned between these two losses on the public probe stays."""
+        bound = self.config.distillation.acceptance
+        return bound is None or probe_after <= probe_before + bound
 
     def _learn(self, work: Study, kept: dict[str, str], taught: dict[str, str]) -> bool:
         """Eq. 2 on ``taught``, after merging the teacher's adapter or with its logits on ``kept``; whether its tensors could be used."""

@@ -6,19 +6,22 @@ Made once in each worker of an engine; every method is a function of its argumen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, assert_never
 
 from knexa.baselines.tasks import SERVER, Blend, Mean, Task
 from knexa.config import AgentConfig, FederationConfig
+from knexa.errors import RunFolderError
 from knexa.evaluation.problems import Problem
 from knexa.evaluation.sandbox import Sandbox
 from knexa.learning.endpoint import Endpoint
-from knexa.learning.learner import Learner, use_threads
+from knexa.learning.learner import Learner, Text, use_threads
 from knexa.learning.merging import factor_mean
 from knexa.participant.central import LASTING, Assistant
 from knexa.participant.data import NO_DATA, federation_data
+from knexa.participant.faults import carries_payload
+from knexa.participant.gate import Gate
 from knexa.participant.measure import Checker, greedy_scores, sampled_scores, texts_of
 from knexa.participant.state import AgentState
 from knexa.participant.work import Participant
@@ -40,6 +43,7 @@ class LearningWorkplace:
         self._sandbox = Sandbox(sandbox.backend, sandbox.timeout_s, sandbox.memory_mb, workers=1)
         self._checker = Checker(self._sandbox)
         self._learners: dict[str, Learner] = {}
+        self._gates: dict[str, Gate] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -105,9 +109,10 @@ class LearningWorkplace:
         name = self._about[agent].backbone if stage == "start" else agent
         seed = derive_seed(self.config.seed, name, "test")
         config = self.config
+        marked = carries_payload if any(fault.kind == "backdoored" for fault in config.faults) else None
         scores = sampled_scores(
-            learner, self._checker, self.data.test, config.generation, config.evaluation, seed, self.data.categories
-        )  # fmt: skip
+            learner, self._checker, self.data.test, config.generation, config.evaluation, seed, self.data.categories, marked
+        )
         return {**scores, "split": "test", "texts_kept": memory, "cut": self._cut(participant, self.data.test)}
 
     def _cut(self, participant: Participant, problems: Sequence[Problem]) -> int:
@@ -117,6 +122,18 @@ class LearningWorkplace:
 
     def save(self, agent: str, state: bytes, folder: Path) -> None:
         self._participant(agent, state).learner.save_adapter(folder)
+
+    def final_losses(self, agent: str, folder: Path) -> Callable[[Sequence[Text]], list[float]]:
+        """The loss (nats a token) of each of some texts under the adapter that ``agent`` ended with in the run folder ``folder``.
+
+        Good until another agent's work is done here. Raises RunFolderError where the adapter is not there.
+        """
+        path = folder / "agents" / agent / "adapter" / "adapter_model.safetensors"
+        if not path.is_file():
+            raise RunFolderError(f"{path}: is not there; pass the folder of a run that came to its end")
+        learner = self._learner(agent)
+        learner.adopt(path.read_bytes())
+        return lambda texts: learner.losses(texts)
 
     def _learner(self, agent: str) -> Learner:
         return self._learner_of(self._about[agent].backbone)
@@ -140,5 +157,11 @@ class LearningWorkplace:
             data.probe,
             learner,
             self._checker,
+            self._gate(agent),
             agent_state,
         )
+
+    def _gate(self, agent: str) -> Gate:
+        if agent not in self._gates:
+            self._gates[agent] = Gate(self.data.private.get(agent, NO_DATA), self.data.transfer_set, self.config.guardrail)
+        return self._gates[agent]

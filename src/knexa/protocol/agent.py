@@ -31,7 +31,7 @@ AWAITING    time, or teacher unreachable     IDLE        ExchangeFailed to the c
 STUDYING    result                           IDLE        OutcomeReported to the coordinator
 LISTENING   KnowledgeRequested               TEACHING    work Teach
 LISTENING   time                             IDLE
-TEACHING    result                           IDLE        KnowledgeSent to the student
+TEACHING    result                           IDLE        Release: the ledger, then KnowledgeSent to the student
 working     RoundOpened (newer), Finished    same        remember it; on the result: TRAINING or FINISHED
 waiting     Finished                         FINISHED
 ==========  ===============================  ==========  ===============================================================
@@ -49,6 +49,7 @@ from enum import Enum
 from knexa.config import FederationConfig
 from knexa.errors import PeerError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.vetting import VettedPackage
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import Profile
 from knexa.matching.terms import OPEN_TERMS, Terms, terms_of
@@ -64,9 +65,9 @@ from knexa.protocol.messages import (
     Send,
     WakeAt,
 )
-from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, Result, SendPeer, Study, Teach, Train, Work
+from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, Release, Result, SendPeer, Study, Teach, Train, Work
 
-Action = Send | SendPeer | WakeAt | Work
+Action = Send | SendPeer | Release | WakeAt | Work
 
 
 #: A student gives its teacher up after this share of a phase, so that its word still reaches the coordinator in time.
@@ -156,9 +157,8 @@ class Agent:
                 return self._next() if outdated else self._go([Send(COORDINATOR, ProfileReported(result))], phase=Phase.REPORTED)
             case (Phase.ASKING, KnowledgeRequest()):
                 return self._next() if outdated else self._await_package(result, now)
-            case (Phase.TEACHING, KnowledgePackage()):
-                student = self._match_now().student
-                return self._next() if outdated else self._idle([SendPeer(student, KnowledgeSent(result))])
+            case (Phase.TEACHING, VettedPackage()):
+                return self._next() if outdated else self._idle([Release(self._match_now(), result)])
             case (Phase.STUDYING, Outcome()):
                 return self._next() if outdated else self._idle([Send(COORDINATOR, OutcomeReported(result))])
             case _:

@@ -22,6 +22,11 @@ def require_peers_only(config: FederationConfig) -> None:
                 "other, and give nobody else their texts, weights or data: leave the key away"
             )
 
+    if config.faults:
+        raise ConfigurationError(
+            "faults: are for simulations (`knexa run`), where it can be measured what they do; leave them away in a real federation"
+        )
+
 
 def coordinator_of(config: FederationConfig, trial: Trial | None = None) -> Coordinator:
     """``trial``: see :func:`~knexa.matching.matchmakers.build_matchmaker`; only a simulation has one."""

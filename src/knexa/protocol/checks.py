@@ -19,7 +19,8 @@ def check_outcome(sender: str, outcome: Outcome) -> None:
         )
     if not all(0 <= score <= 1 for score in (outcome.score_before, outcome.score_after)):
         raise PeerError(f"agent {sender!r}: the scores of {outcome.match_id!r} must be in [0, 1]")
-    if not 0 <= outcome.bytes < 2**40 or not 0 <= outcome.unverified <= outcome.kept <= outcome.texts:
+    counts = 0 <= outcome.unverified <= outcome.kept <= outcome.texts and 0 <= outcome.refused < 2**31
+    if not counts or not 0 <= outcome.bytes < 2**40:
         raise PeerError(f"agent {sender!r}: the counts of {outcome.match_id!r} contradict each other")
 
 

@@ -11,13 +11,16 @@ from enum import Enum
 from typing import Any
 
 from knexa.errors import RunFolderError
+from knexa.exchange.guardrail import Action, Finding, Reviewed
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.vetting import VettedAnswer, VettedPackage
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import Profile
 from knexa.protocol import agent, messages, peer
 
 _CLASSES: tuple[type, ...] = (
     *(Match, Outcome, Profile, KnowledgeRequest, KnowledgePackage),
+    *(VettedPackage, VettedAnswer, Reviewed, Finding, Action),
     *(messages.RoundOpened, messages.Matched, messages.Finished),
     *(messages.ProfileReported, messages.OutcomeReported, messages.ExchangeFailed),
     *(peer.KnowledgeRequested, peer.KnowledgeSent, peer.Train, peer.Ask, peer.Teach, peer.Study),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
+from knexa.exchange.vetting import VettedPackage
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import Profile
 
@@ -36,6 +37,14 @@ class SendPeer:
     message: PeerMessage
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let ``vetted.package`` go to the student of ``match``, once what leaves with it stands in the egress ledger."""
+
+    match: Match
+    vetted: VettedPackage
+
+
 # --- work: what an agent asks its shell to have done; the result comes back through ``on_result``
 
 
@@ -55,7 +64,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Teach:
-    """Teacher: answer ``request`` under ``match``. Result: a KnowledgePackage."""
+    """Teacher: answer ``request`` under ``match``, and vet the answers. Result: a VettedPackage."""
 
     match: Match
     request: KnowledgeRequest
@@ -70,4 +79,4 @@ class Study:
 
 
 Work = Train | Ask | Teach | Study
-Result = Profile | KnowledgeRequest | KnowledgePackage | Outcome
+Result = Profile | KnowledgeRequest | VettedPackage | Outcome

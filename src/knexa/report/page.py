@@ -114,7 +114,8 @@ def _rows(run: RunRecord) -> list[list[str]]:
     table = []
     for name, *cells in final_rows(summary_of(run)):
         agent = agents.get(name)
-        behaviour = f" ({agent['behaviour']})" if agent and agent["behaviour"] != "honest" else ""
+        faults = [fault["kind"] for fault in run.config.get("faults", ()) if name in fault["agents"]]
+        behaviour = f" ({', '.join(faults)})" if faults else ""
         end = run.at(name, "end")
         table.append([name, f"{agent['backbone']}{behaviour}" if agent else "", *cells, str(end.memory) if end else ""])
     return table

@@ -42,7 +42,7 @@ UNREAD = (
     *(f"matching.{key}" for key in ("matchmaker", "context", "bandit", "schedule", "discount", "trust", "pairing", "curriculum")),
     *("reward.scale", "reward.measure", "central.method"),
 )
-_STUDENT = ("steps", "verify", "memory", "keep", "agreement", "rollback", "alpha", "alpha_start", "alpha_end")
+_STUDENT = ("steps", "verify", "memory", "keep", "agreement", "rollback", "acceptance", "alpha", "alpha_start", "alpha_end")
 UNREAD_BUT_BY_STUDENTS = tuple(f"distillation.{key}" for key in _STUDENT)
 UNREAD_BUT_IN_EXCHANGES = ("distillation.candidates", "matching.only_better")
 UNREAD_BY_EVALUATIONS = ("local.first_steps", "local.steps")
@@ -93,6 +93,9 @@ def read_by(job: Job, config: FederationConfig) -> dict[str, Any]:
     for key in (*unread(job), "engine.kind", "engine.workers"):
         section, _, name = key.rpartition(".")
         del (rest[section] if section else rest)[name]
+    # A fault is read where the agent is that has it, and by evaluations, which look for what a backdoor leaves.
+    agent, marked = str(job.arguments[0]), job.call == "evaluate"
+    rest["faults"] = [one for one in rest["faults"] if agent in one["agents"] or (marked and one["kind"] == "backdoored")]
     return rest
 
 

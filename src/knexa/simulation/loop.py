@@ -18,7 +18,7 @@ from knexa.protocol import coordinator as coordinator_protocol
 from knexa.protocol.agent import Agent
 from knexa.protocol.coordinator import Coordinator, Phase
 from knexa.protocol.messages import COORDINATOR, Message, Record, Send, WakeAt
-from knexa.protocol.peer import Ask, KnowledgeSent, PeerMessage, SendPeer, Study, Teach, Train, Work
+from knexa.protocol.peer import Ask, KnowledgeSent, PeerMessage, Release, SendPeer, Study, Teach, Train, Work
 from knexa.simulation.agenda import Agenda, Arrival, Occurrence, WakeUp, WorkDone
 from knexa.simulation.duration import Duration
 from knexa.simulation.encoding import from_json, to_json
@@ -29,6 +29,8 @@ Action = coordinator_protocol.Action | agent_protocol.Action
 
 #: Appends an event: its kind, and its fields.
 Recorder = Callable[[str, Mapping[str, Any]], None]
+#: Enters what a teacher, by name, lets out at a time into its ledger.
+Enter = Callable[[str, Release, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Simulation:
         transport: Transport,
         duration: Duration,
         record: Recorder,
+        enter: Enter,
     ) -> None:
         self.coordinator = coordinator
         self.agents = dict(agents)
@@ -58,6 +61,7 @@ class Simulation:
         self._transport = transport
         self._duration = duration
         self._record = record
+        self._enter = enter
         self._agenda = Agenda()
         self._in_hand: dict[str, _InHand] = {}
 
@@ -106,6 +110,9 @@ class Simulation:
             match action:
                 case Send(to, message) | SendPeer(to, message):
                     self._send(who, to, message)
+                case Release(match_, vetted):
+                    self._release(who, action)
+                    self._send(who, match_.student, KnowledgeSent(vetted.package))
                 case WakeAt(time):
                     self._agenda.add(time, WakeUp(who))
                 case Record(kind, fields):
@@ -114,17 +121,21 @@ class Simulation:
                     self._begin(who, action)
                     self._agenda.add(self._agenda.now + self._duration(who, action), WorkDone(who))
 
+    def _release(self, teacher: str, released: Release) -> None:
+        match, package, review = released.match, released.vetted.package, released.vetted.review
+        self._enter(teacher, released, self._agenda.now)
+        content = {
+            "texts": package.answers,
+            "bytes": len(package.to_bytes()),
+            "digest": package.digest(),
+            "withheld": package.withheld,
+            "found": review.by_rule,
+            "sier": review.sier,
+        }
+        peers = {"round": match.round, "match_id": match.match_id, "teacher": teacher, "student": match.student}
+        self._record("package", {**peers, **content})
+
     def _send(self, sender: str, to: str, message: Message | PeerMessage) -> None:
-        if isinstance(message, KnowledgeSent):
-            package = message.package
-            content = {
-                "texts": package.answers,
-                "bytes": len(package.to_bytes()),
-                "digest": package.digest(),
-                "withheld": package.withheld,
-            }
-            peers = {"round": self.agents[sender].state.round, "match_id": package.match_id, "teacher": sender, "student": to}
-            self._record("package", {**peers, **content})
         delay = self._transport.delay()
         if delay is not None:
             self._agenda.add(self._agenda.now + delay, Arrival(sender, to, message))

@@ -26,8 +26,8 @@ def trial(engine: Engine, states: Mapping[str, bytes], reward: RewardConfig) -> 
 
     def rewards(matches: Sequence[Match]) -> list[float]:
         requests = results((match.student, Ask(match)) for match in matches)
-        packages = results((match.teacher, Teach(match, request)) for match, request in zip(matches, requests, strict=True))  # type: ignore[arg-type]
-        outcomes = results((match.student, Study(match, package)) for match, package in zip(matches, packages, strict=True))  # type: ignore[arg-type]
+        vetted = results((match.teacher, Teach(match, request)) for match, request in zip(matches, requests, strict=True))  # type: ignore[arg-type]
+        outcomes = results((match.student, Study(match, one.package)) for match, one in zip(matches, vetted, strict=True))  # type: ignore[union-attr]
         return [raw_reward(outcome, reward.gamma, reward.delta, reward.measure) for outcome in outcomes]  # type: ignore[arg-type]
 
     return rewards

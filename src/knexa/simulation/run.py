@@ -24,6 +24,7 @@ from knexa.simulation.duration import Duration
 from knexa.simulation.engine import Cost, Engine, Job, Pending
 from knexa.simulation.job_cache import JobCache, Recalling
 from knexa.simulation.job_key import JobKeys
+from knexa.simulation.ledgers import Ledgers
 from knexa.simulation.loop import Simulation
 from knexa.simulation.oracle import trial
 from knexa.simulation.processes import Processes
@@ -64,6 +65,8 @@ class Run:
             self._log, self._timings = folder.logs(after.kept if after else None)
             opening.callback(self._log.close)
             opening.callback(self._timings.close)
+            self._ledgers = Ledgers(folder.path)
+            opening.callback(self._ledgers.close)
             self._engine: Engine = engine(config, workplace, self._note)
             opening.callback(self._engine.close)
             if cache is not None:
@@ -113,7 +116,14 @@ class Run:
         agents = {name: agent_of(config, name, transfer_set) for name in self._names}
         transport = Transport(config.transport, config.seed)
         return Simulation(
-            coordinator, agents, states, engine=self._engine, transport=transport, duration=self._duration, record=self._record
+            coordinator,
+            agents,
+            states,
+            engine=self._engine,
+            transport=transport,
+            duration=self._duration,
+            record=self._record,
+            enter=self._ledgers.enter,
         )
 
     # --- between and after the rounds

@@ -22,13 +22,16 @@ ORIGIN_FILE = "origin.json"
 
 
 def row_of(run: RunRecord) -> dict[str, Any]:
-    """Final scores are shares in [0, 1], loss nats a token, ``memory`` the mean number of verified texts an agent holds.
+    """Final scores are shares in [0, 1], loss nats a token, ``memory`` the mean number of verified texts an agent holds; all of them means
 
+    over agents that are not hostile (:attr:`~knexa.record.RunRecord.honest`), which is everybody unless ``faults`` says otherwise.
+    ``payload``: share of answers that carry a backdoor's payload; None where nobody plants one.
     ``reused``: jobs whose results were known from other runs, which ``seconds`` therefore leaves out.
     ``scored``, ``server_steps``, ``server_texts``: what a baseline's server takes beyond the common budget.
     """
-    end = summary_of(run)["mean"]["end"]
-    ends = [one for one in run.evaluations if one.stage == "end"]
+    end = summary_of(run)["honest"]["end"]
+    ends = [one for one in run.evaluations if one.stage == "end" and one.agent in run.honest]
+    carried = [one.payload for one in ends if one.payload is not None]
     return {
         "strategy": run.strategy,
         "seed": run.seed,
@@ -41,6 +44,7 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         **{key: sum(one[key] for one in run.central) for key in ("scored", "server_steps", "server_texts")},
         "exchanges": sum(one.accepted is not None for one in run.exchanges),
         "memory": sum(one.memory for one in ends) / len(ends) if ends else None,
+        "payload": sum(carried) / len(carried) if carried else None,
         "start_hash": run.start_hash,
         "by_problem": _by_problem(ends),
     }

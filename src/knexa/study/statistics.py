@@ -42,6 +42,16 @@ def paired_interval(ours: Sequence[float], theirs: Sequence[float], level: float
     return mean_interval([a - b for a, b in zip(ours, theirs, strict=True)], level)
 
 
+def proportion_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """The exact interval of a share (Clopper and Pearson 1934). ValueError without a trial."""
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(f"{successes} of {trials}: a share needs at least one trial and no more successes than trials")
+    tail = (1 - level) / 2
+    low = float(stats.beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
+    high = float(stats.beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
+    return Interval(successes / trials, low, high, trials)
+
+
 def paired_p_value(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Two-sided p of the paired t test; 1 where all values are equal. ValueError if unequal in number or fewer than two."""
     if len(ours) != len(theirs) or len(ours) < 2:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from knexa.config import GuardrailConfig
 from knexa.errors import ConfigurationError, PeerError
 from knexa.exchange.package import KnowledgePackage
 from knexa.matching.match import Match
@@ -29,7 +30,7 @@ def test_without_a_file_everything_is_allowed() -> None:
     """Terms of federation.toml still hold; a policy only takes away."""
     policy = load_policy(None)
     assert all(vetoed(policy, *pair, protocol=protocol) == "" for pair in ("ab", "ba", "ac") for protocol in ("text", "logits", "adapter"))
-    assert len(policy.sendable(package(50), (), NOON).texts) == 50
+    assert len(policy.sendable(package(50), "b", MEMBERS, (), NOON).texts) == 50
 
 
 def test_names_are_of_agents_or_of_their_organisations() -> None:
@@ -67,7 +68,7 @@ def test_hours_are_local_and_may_go_over_midnight(hours: str, allowed: bool) -> 
 def test_a_package_is_cut_to_what_may_be_sent_and_refused_where_it_cannot_be() -> None:
     """Whole answers are left out; one that was taken too large is an error."""
     policy = Policy(kilobytes=1)
-    sent = policy.sendable(package(50), (), NOON)
+    sent = policy.sendable(package(50), "b", MEMBERS, (), NOON)
     assert 0 < len(sent.texts) < 50
     assert len(sent.to_bytes()) <= 1024
     with pytest.raises(PeerError, match=r"policy allows 1\.0 now"):
@@ -77,11 +78,38 @@ def test_a_package_is_cut_to_what_may_be_sent_and_refused_where_it_cannot_be() -
 def test_a_days_quota_bounds_the_last_package_of_the_day_too(tmp_path: Path) -> None:
     """What is left of the day is all that a package may have; nothing left is no package."""
     policy, before = Policy(kilobytes_a_day=3), Exchanged(NOON - 60, False, 2048)
-    assert len(policy.sendable(package(50), (before,), NOON).to_bytes()) <= 1024
+    assert len(policy.sendable(package(50), "b", MEMBERS, (before,), NOON).to_bytes()) <= 1024
     with pytest.raises(PeerError):
         policy.check_size(package(50), (before,), NOON)
     with pytest.raises(PeerError):
-        policy.sendable(package(50), (before, before), NOON)
+        policy.sendable(package(50), "b", MEMBERS, (before, before), NOON)
+
+
+def test_quotas_for_each_organisation_count_all_of_its_agents_and_nobody_else() -> None:
+    """What ``b`` and its sister have had is theirs together; what the bank has had, or what was taken, does not count."""
+    members = {**MEMBERS, "d": Identity("bank", "d")}
+    book = (
+        Exchanged(NOON - 60, True, 2048, "c", 30),
+        Exchanged(NOON - 60, False, 9999, "d", 99),
+        Exchanged(NOON - 60, True, 512, "b", 5),
+        Exchanged(NOON - DAY_S - 1, True, 9999, "d", 99),
+    )
+    policy = Policy(texts_a_day_each=40)
+    assert len(policy.sendable(package(50), "d", members, book, NOON).texts) == 10
+    assert len(policy.sendable(package(50), "b", members, book, NOON).texts) == 35
+    assert policy.veto(Match("r1-a-d", 1, "a", "d"), "a", members, book, NOON) == ""
+    assert "bank has had 30 texts" in Policy(texts_a_day_each=30).veto(Match("r1-a-d", 1, "a", "d"), "a", members, book, NOON)
+    assert "kilobytes_a_day_each" in Policy(kilobytes_a_day_each=2).veto(Match("r1-a-d", 1, "a", "d"), "a", members, book, NOON)
+    assert Policy(kilobytes_a_day_each=2).veto(Match("r1-d-a", 1, "d", "a"), "a", members, book, NOON) == "", "it learns"
+    assert len(Policy(kilobytes_a_day_each=3).sendable(package(50), "d", members, book, NOON).to_bytes()) <= 1024
+
+
+def test_a_policy_changes_only_what_it_names_of_the_guardrail() -> None:
+    """All else is as the federation has it."""
+    federation = GuardrailConfig(personal="block", sier=0.5)
+    assert Policy().guardrail_over(federation) == federation
+    own = Policy.model_validate({"guardrail": {"secrets": "quarantine"}}).guardrail_over(federation)
+    assert (own.secrets, own.personal, own.sier) == ("quarantine", "block", 0.5)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +121,8 @@ def test_a_days_quota_bounds_the_last_package_of_the_day_too(tmp_path: Path) -> 
         ("teach = []", "teach"),
         ('protocols = ["carrier pigeon"]', "carrier pigeon"),
         ("lessons_a_day = ", "not valid TOML"),
+        ('[guardrail]\nsecrets = "perhaps"', "guardrail.secrets: found 'perhaps'"),
+        ("[guardrail]\nsecret = 'block'", "secret"),
     ],
 )
 def test_a_slip_in_the_file_is_said(tmp_path: Path, content: str, said: str) -> None:

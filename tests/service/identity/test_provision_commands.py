@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import knexa
 from identities import files
 
-from knexa.cli import main
 from knexa.errors import PeerError
 from knexa.service.identity import Credentials, Identity
 from knexa.service.identity.trust import utc_now
@@ -34,15 +34,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def called(*arguments: str) -> int:
     """Exit code of ``knexa provision``, in this process."""
-    before, path = sys.argv, list(sys.path)
-    sys.argv = ["knexa", "provision", *arguments]
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    finally:
-        sys.argv, sys.path[:] = before, path
-    return 0
+    return knexa("provision", *arguments)
 
 
 def facts(*arguments: str) -> dict[str, Any]:

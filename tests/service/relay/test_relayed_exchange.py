@@ -83,7 +83,7 @@ def exchanged(town: Town, board: Switchboard, tmp_path: Path) -> KnowledgePackag
         address = f"127.0.0.1:{await relay.listen('127.0.0.1:0')}"
         over = asyncio.Event()
         with SeenTickets(tmp_path / "tickets", time.time()) as seen:
-            port = TeachersPort(seen, lambda student, request: port.answer(package(request)))
+            port = TeachersPort(seen, lambda student, request: port.answer(*port.waiting(request.match_id), package(request)))
             port.open(town.agent("agent-1"))
             listener = Listener(address, Identity(OPERATOR, RELAY), town.credentials("agent-1"), port, lambda line: None)
             listening = asyncio.create_task(listener.listen(over))

@@ -39,11 +39,13 @@ class Consent:
         """Stay with it: whoever speaks of the match again hears the same."""
         self._refused[match_id] = why
 
-    def sendable(self, package: KnowledgePackage, now: float) -> KnowledgePackage:
-        """What of ``package`` may be sent; PeerError if that is nothing."""
-        return self._policy.sendable(package, self._memory.exchanged, now)
+    def sendable(self, match: Match, package: KnowledgePackage, now: float) -> KnowledgePackage:
+        """What of ``package`` may be sent to the student of ``match``; PeerError if that is nothing."""
+        return self._policy.sendable(package, match.student, self._members, self._memory.exchanged, now)
 
-    def enter(self, package: KnowledgePackage, now: float, *, taught: bool) -> None:
-        """Into the book."""
+    def enter(self, match: Match, package: KnowledgePackage, now: float) -> None:
+        """Into the book: a package of ``match`` that is sent, or was taken."""
+        taught = match.teacher == self._name
+        partner = match.student if taught else match.teacher
         kept = [one for one in self._memory.exchanged if now - one.time < DAY_S]
-        self._memory.exchanged = [*kept, Exchanged(now, taught, len(package.to_bytes()))]
+        self._memory.exchanged = [*kept, Exchanged(now, taught, len(package.to_bytes()), partner, package.answers)]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from knexa.exchange.guardrail import Review
 from knexa.participant.contract import Stage
 from knexa.protocol.messages import Message
 from knexa.protocol.peer import Ask, PeerMessage, Result, Study, Teach, Train, Work
@@ -73,6 +74,12 @@ def due(work: Work | None, every: int, rounds: int, evaluated: Collection[str]) 
     if work is None:
         wanted.append(Evaluation("end", "end", rounds))
     return [one for one in wanted if one.name not in evaluated]
+
+
+def describe_review(review: Review) -> str:
+    """What the guardrail found, by rule, and what it kept back. Never the text itself."""
+    found = ", ".join(f"{rule} in {count}" for rule, count in review.by_rule.items())
+    return f"the guardrail found {found} of {len(review.texts)} answers, and keeps {review.withheld} back"
 
 
 def describe(work: Work) -> str:

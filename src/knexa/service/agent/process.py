@@ -13,6 +13,7 @@ from pathlib import Path
 
 from knexa.config import FederationConfig, organisations
 from knexa.errors import ConfigurationError, KnexaError
+from knexa.exchange.ledger import LEDGER_FILE, Ledger
 from knexa.exchange.seen_tickets import SeenTickets
 from knexa.participant.contract import load_workplace
 from knexa.protocol.agent import agent_of
@@ -67,13 +68,18 @@ def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
         raise ConfigurationError(f"{plan.identity}: is {credentials.identity}, which is no agent of this federation.toml; see agents[]")
     policy = load_policy(plan.policy)
     check_names(policy, members)
-    place = load_workplace(plan.workplace, plan.config)
+    place = load_workplace(plan.workplace, _under(policy, plan.config))
     bench = Workbench(name, plan.config, place, plan.folder)
     try:
         asyncio.run(_Process(plan, name, members, credentials, bench, policy, note).run())
     finally:
         bench.close()
         place.close()
+
+
+def _under(policy: Policy, config: FederationConfig) -> FederationConfig:
+    """What this agent's work goes by: everybody's settings, but for its own guardrail."""
+    return config.model_copy(update={"guardrail": policy.guardrail_over(config.guardrail)})
 
 
 class _Process:
@@ -101,9 +107,12 @@ class _Process:
         machine = agent_of(self._plan.config, self._name, transfer_set)
         consent = Consent(self._policy, self._name, self._members, memory)
         switchboard = Switchboard()
-        shell = Shell(self._name, machine, memory, self._store, self._bench, self._note, consent, switchboard)
-        if shell.over:
-            return  # started again after its end: nobody needs to hear of it
+        with Ledger(self._plan.folder / LEDGER_FILE) as ledger:
+            shell = Shell(self._name, machine, memory, self._store, self._bench, self._note, consent, ledger, switchboard)
+            if not shell.over:  # else it was started again after its end: nobody needs to hear of it
+                await self._take_part(shell, switchboard, transfer_set, memory.start)
+
+    async def _take_part(self, shell: Shell, switchboard: Switchboard, transfer_set: str, start: bytes) -> None:
         cpm = self._cpm = CpmConnection(self._plan.cpm, Identity(self._plan.operator, CPM), self._credentials, self._note)
         server = Server(self._credentials, utc_now, self._note)
         with SeenTickets(self._plan.folder / "tickets", time.time()) as seen:
@@ -111,7 +120,7 @@ class _Process:
             port.add_to(server)
             RelayService(switchboard, shell.admit).add_to(server, calls=False)
             try:
-                we = await self._enter(server, cpm, transfer_set, memory.start)
+                we = await self._enter(server, cpm, transfer_set, start)
                 port.open(we)
                 await shell.live(we, cpm, port, self._listener(port))
             finally:

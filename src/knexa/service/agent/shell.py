@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 
 from knexa.errors import PeerError
-from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
-from knexa.matching.match import Outcome
+from knexa.exchange.ledger import Departure, Ledger
+from knexa.exchange.package import KnowledgeRequest
+from knexa.exchange.vetting import VettedPackage
+from knexa.matching.match import Match, Outcome
 from knexa.protocol.agent import Action, Agent, Phase
 from knexa.protocol.messages import (
     COORDINATOR,
@@ -25,12 +27,12 @@ from knexa.protocol.messages import (
     Send,
     WakeAt,
 )
-from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, SendPeer, Study, Teach, Train, Work
+from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMessage, Release, SendPeer, Study, Teach, Train, Work
 from knexa.service.agent.background import Background
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.consent import Consent
 from knexa.service.agent.exchanges import Exchanges
-from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, Woke, describe
+from knexa.service.agent.inputs import Broke, Done, Heard, Input, Unreachable, Woke, describe, describe_review
 from knexa.service.agent.listening import Listener
 from knexa.service.agent.ourselves import Ourselves
 from knexa.service.agent.store import AgentStore, Memory
@@ -58,10 +60,11 @@ class Shell:
         bench: Workbench,
         note: Callable[[str], None],
         consent: Consent,
+        ledger: Ledger,
         switchboard: Switchboard,
     ) -> None:
         self._name, self._machine, self._memory, self._store, self._bench, self._note = name, machine, memory, store, bench, note
-        self._consent, self._switchboard = consent, switchboard
+        self._consent, self._ledger, self._switchboard = consent, ledger, switchboard
         machine.state = memory.machine
         self._inputs: asyncio.Queue[Input] = asyncio.Queue()
         self._beside = Background(self._inputs.put_nowait)
@@ -195,7 +198,7 @@ class Shell:
                 case Train() | Ask() | Teach() | Study():
                     self._memory.work = action
                     if isinstance(action, Study):
-                        self._consent.enter(action.package, time.time(), taught=False)
+                        self._consent.enter(action.match, action.package, time.time())
                 case Send(_, ProfileReported(profile)):
                     self._report(f"profile-{profile.round}", ProfileReported(profile))
                 case Send(_, OutcomeReported(outcome)):
@@ -217,20 +220,27 @@ class Shell:
                 self._beside.wake_at(at)
             case SendPeer(_, KnowledgeRequested()):
                 self._exchanges.call_teacher(self._machine.state)
-            case SendPeer(_, KnowledgeSent(package)):
-                self._answer(package)
+            case Release(match_, vetted):
+                self._answer(match_, vetted)
             case _:
                 return  # reports are in the outbox already
 
-    def _answer(self, package: KnowledgePackage) -> None:
+    def _answer(self, match_: Match, vetted: VettedPackage) -> None:
+        """What of it may leave goes to whoever waits for it, once it stands in the book and in the ledger."""
         try:
-            sent = self._consent.sendable(package, time.time())
-            self._consent.enter(sent, time.time(), taught=True)
-            self._store.save(self._memory)  # before anybody has it
-            self._port.answer(sent)
+            for ticket in self._port.waiting(match_.match_id):
+                now = time.time()
+                sent = self._consent.sendable(match_, vetted.package, now).within(ticket.byte_budget)
+                self._consent.enter(match_, sent, now)
+                self._store.save(self._memory)
+                departure = Departure(now, match_.match_id, match_.round, match_.student, match_.protocol, ticket.digest)
+                self._ledger.enter(departure, vetted, sent)
+                self._port.answer(ticket, sent)
         except PeerError as error:
             self._note(f"not sent: {error}")
-            self._port.refuse(package.match_id, error)
+            self._port.refuse(match_.match_id, error)
+        if vetted.review.by_rule:
+            self._note(f"{match_.match_id}: {describe_review(vetted.review)}")
 
     # --- what goes on beside it
 

@@ -12,6 +12,7 @@ from knexa.errors import PeerError
 from knexa.exchange.handshake import TeacherSide
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.seen_tickets import SeenTickets
+from knexa.exchange.ticket import Ticket
 from knexa.service.agent.ourselves import Ourselves
 from knexa.service.identity import Identity
 from knexa.service.wire import codec
@@ -76,18 +77,22 @@ class TeachersPort:
             raise PeerError(f"{caller} asks a second time under one ticket")
         return pb.Sealed(envelope=await asyncio.shield(lesson.answer)).SerializeToString()
 
-    def answer(self, package: KnowledgePackage) -> None:
-        """Seal ``package`` for who has asked. Nothing happens if nobody has, since before a restart for instance.
+    def waiting(self, match_id: str) -> list[Ticket]:
+        """The tickets under which somebody waits for the package of the match; none if nobody does, since before a restart for instance."""
+        return [lesson.side.ticket for lesson in self._of(match_id)]
+
+    def answer(self, ticket: Ticket, package: KnowledgePackage) -> None:
+        """Seal ``package`` for who waits under ``ticket``.
 
         What cannot be sealed (a student's key that is none, a ticket that has expired, tensors that do not fit) is told to the student.
         """
-        for lesson in self._of(package.match_id):
-            try:
-                sealed = lesson.side.answer(package.within(lesson.side.ticket.byte_budget), time.time())
-            except (PeerError, ValueError) as error:
-                lesson.end(PeerError(f"{package.match_id} cannot be answered: {error}"))
-            else:
-                lesson.answer.set_result(sealed)
+        lesson = self._lessons[ticket.digest]
+        try:
+            sealed = lesson.side.answer(package, time.time())
+        except (PeerError, ValueError) as error:
+            lesson.end(PeerError(f"{package.match_id} cannot be answered: {error}"))
+        else:
+            lesson.answer.set_result(sealed)
 
     def refuse(self, match_id: str, error: PeerError) -> None:
         """The request under ``match_id`` is not answered."""

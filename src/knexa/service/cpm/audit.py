@@ -1,4 +1,4 @@
-"""``knexa audit``: everything that a coordinator ever took from its agents, from its journal, and a proof of what it can be.
+"""``knexa audit cpm``: everything that a coordinator ever took from its agents, from its journal, and a proof of what it can be.
 
 What arrives is parsed by the closed schema, and only the parsed values are kept: whatever else was in the bytes is gone before anything
 reads it. The proof is that every entry, written again from its values alone, is the entry: there are numbers in it, and texts in five

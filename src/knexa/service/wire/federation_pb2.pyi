@@ -207,7 +207,7 @@ class Profile(_message.Message):
     def __init__(self, round: _Optional[int] = ..., family: _Optional[_Iterable[float]] = ..., metrics: _Optional[_Iterable[float]] = ..., histogram: _Optional[_Iterable[float]] = ..., probe: _Optional[_Iterable[float]] = ..., coverage: _Optional[_Iterable[float]] = ..., schema: _Optional[int] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("match_id", "loss_before", "loss_after", "probe_loss_before", "probe_loss_after", "score_before", "score_after", "bytes", "texts", "kept", "accepted", "unverified")
+    __slots__ = ("match_id", "loss_before", "loss_after", "probe_loss_before", "probe_loss_after", "score_before", "score_after", "bytes", "texts", "kept", "accepted", "unverified", "refused")
     MATCH_ID_FIELD_NUMBER: _ClassVar[int]
     LOSS_BEFORE_FIELD_NUMBER: _ClassVar[int]
     LOSS_AFTER_FIELD_NUMBER: _ClassVar[int]
@@ -220,6 +220,7 @@ class Outcome(_message.Message):
     KEPT_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     UNVERIFIED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     match_id: str
     loss_before: float
     loss_after: float
@@ -232,7 +233,8 @@ class Outcome(_message.Message):
     kept: int
     accepted: bool
     unverified: int
-    def __init__(self, match_id: _Optional[str] = ..., loss_before: _Optional[float] = ..., loss_after: _Optional[float] = ..., probe_loss_before: _Optional[float] = ..., probe_loss_after: _Optional[float] = ..., score_before: _Optional[float] = ..., score_after: _Optional[float] = ..., bytes: _Optional[int] = ..., texts: _Optional[int] = ..., kept: _Optional[int] = ..., accepted: _Optional[bool] = ..., unverified: _Optional[int] = ...) -> None: ...
+    refused: int
+    def __init__(self, match_id: _Optional[str] = ..., loss_before: _Optional[float] = ..., loss_after: _Optional[float] = ..., probe_loss_before: _Optional[float] = ..., probe_loss_after: _Optional[float] = ..., score_before: _Optional[float] = ..., score_after: _Optional[float] = ..., bytes: _Optional[int] = ..., texts: _Optional[int] = ..., kept: _Optional[int] = ..., accepted: _Optional[bool] = ..., unverified: _Optional[int] = ..., refused: _Optional[int] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("match_id", "reason")

@@ -1,0 +1,61 @@
+"""Sections about what guards agents from each other, and about agents that they have to be guarded from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from knexa.config.section import Section
+
+#: What becomes of a text in which a rule has found something.
+Reaction = Literal["pass", "redact", "quarantine", "block"]
+
+
+class GuardrailConfig(Section):
+    """What of an agent's texts may leave it, and what of others' it takes in. An agent's own policy file may say otherwise for itself."""
+
+    outgoing: bool = Field(True, description="review every text before it leaves")
+    incoming: bool = Field(True, description="review every text that comes in before anything is done with it")
+    secrets: Reaction = Field("block", description="keys, tokens, passwords, also encoded or split ones")
+    personal: Reaction = Field("redact", description="e-mail addresses, phone, card, account and identity numbers, postal addresses")
+    licences: Reaction = Field("block", description="headers of licences and copyright notices")
+    private: Reaction = Field("block", description="near-verbatim text of the agent's own private data")
+    private_tokens: int = Field(
+        24, ge=4, description="tokens in a row that make a text near-verbatim private, unless public data hold them"
+    )
+    canaries: Reaction = Field("block", description="texts planted in private data to be noticed when they leave")
+    sier: float = Field(
+        0.02, ge=0, le=1, description="largest share of sensitive tokens in what leaves; texts with the most of them stay until it holds"
+    )
+    canary_file: str | None = Field(None, description="file of planted texts, one a line")
+    plug: str | None = Field(None, description="a guardrail of your own beside ours, module:object; the stricter of the two wins")
+
+
+class SandboxConfig(Section):
+    backend: Literal["auto", "bubblewrap", "landlock"] = "auto"
+    timeout_s: float = Field(2.0, gt=0)
+    memory_mb: int = Field(256, ge=32)
+
+
+class FaultConfig(Section):
+    """Agents that do not do as they should, in a simulation only. Several faults of an agent hold together."""
+
+    kind: Literal["poisoned", "backdoored", "lazy", "weak", "copycat", "lying"] = Field(
+        description="poisoned: teaches wrong programs; backdoored: ones with a hidden branch; lazy: empty bodies; weak: never trains; "
+        "copycat: never trains, and passes on what it was taught; lying: reports the opposite of what happened, at its most extreme"
+    )
+    agents: tuple[str, ...] = Field((), description="whom it concerns; or share instead")
+    share: float | None = Field(None, gt=0, le=1, description="of all agents, drawn by the seed; the resolved file names them")
+    from_round: int = Field(1, ge=1, description="honest before")
+    until_round: int | None = Field(None, ge=1, description="honest again after; None = to the end")
+    strength: Literal["mutated", "overfitted"] = Field(
+        "mutated", description="of poison. mutated: its own answers with one error; overfitted: right for the public tests alone"
+    )
+
+    def holds(self, round: int) -> bool:
+        return self.from_round <= round and (self.until_round is None or round <= self.until_round)
+
+
+#: Faults of an agent that means harm; the others harm by being of no use.
+HOSTILE = ("poisoned", "backdoored", "copycat", "lying")

@@ -1,0 +1,106 @@
+"""The audit of a real run: what is known is found, and what is not is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import knexa
+from synthetic_run import write_run
+
+from knexa.config import FederationConfig, load_config
+from knexa.errors import RunFolderError
+from knexa.exchange.guardrail import Action, Reviewed
+from knexa.exchange.ledger import Departure, Ledger, verified
+from knexa.exchange.package import KnowledgePackage
+from knexa.exchange.vetting import VettedAnswer, VettedPackage
+from knexa.participant.data import federation_data
+from knexa.simulation.federation import Federation
+from knexa.simulation.ledgers import ledger_of
+from knexa.study.leak.audit import CANDIDATES, LeakReport, audit_leak
+
+SMALL = (
+    *("rounds=2", "engine.kind=serial", "local.first_steps=60", "distillation.steps=4", "distillation.prompts=12", "data.private=200"),
+    *("data.minimum=10", "evaluation.problems=12", "evaluation.samples=1", "evaluation.k=[1]", "evaluation.curve_every=0"),
+    *("data.canaries=4", "data.canary_repeats=[1,16]"),
+)
+
+
+def settings() -> FederationConfig:
+    config = load_config(None, sets=SMALL)
+    return config.model_copy(update={"agents": config.agents[1:4:2]})  # two of the small backbone
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Federation(settings()).run(tmp_path_factory.mktemp("leak") / "run").folder
+
+
+@pytest.fixture(scope="module")
+def report(run: Path) -> LeakReport:
+    return audit_leak(run)
+
+
+@pytest.mark.slow
+def test_an_owner_knows_what_stands_often_in_its_data(report: LeakReport) -> None:
+    """Sixteen repeats are learned by heart; nothing of them left."""
+    once, often = report.canaries
+    assert (once.repeats, often.repeats) == (1, 16)
+    known = often.exposure["owner"]
+    assert known is not None
+    assert known.mean > 5.0
+    assert all(count == 0 and chances == 4 for row in report.canaries for _, (count, chances) in row.verbatim.items())
+    assert {row.hop for row in report.membership if row.attack == "loss" and row.auc is not None} >= {"owner", "one hop"}
+
+
+@pytest.mark.slow
+def test_counts_are_those_of_the_ledgers(run: Path, report: LeakReport) -> None:
+    """Every text that left was looked at."""
+    entries = [entry for path in sorted(run.glob("agents/*/ledger.jsonl")) for entry in verified(path)]
+    assert report.left == sum(entry.what == "left" for entry in entries)
+    assert report.left + report.withheld == len(entries)
+    assert all(row.texts == report.left for row in report.overlap if row.hop == "one hop")
+
+
+@pytest.mark.slow
+def test_a_canary_and_a_copy_that_left_are_found(run: Path, report: LeakReport, tmp_path: Path) -> None:
+    """Written into the ledger as if a guardrail had let them through: the audit has to see both."""
+    data = federation_data(settings())
+    name, private = next(iter(data.private.items()))
+    copied = max((one.solution for one in private.train), key=len)
+    texts = {"p/1": private.canaries[0].problem.solution, "p/2": copied}
+    package = KnowledgePackage("r3-x", "a" * 64, texts)
+    answers = tuple(VettedAnswer(prompt, Reviewed(Action.PASS, text)) for prompt, text in texts.items())
+    path = ledger_of(run, name)
+    before = path.read_bytes() if path.exists() else b""
+    try:
+        with Ledger(path) as ledger:
+            ledger.enter(Departure(9.0, "r3-x", 3, "someone", "text"), VettedPackage(package, answers), package)
+        after = audit_leak(run)
+    finally:
+        path.write_bytes(before)
+    assert {row.repeats: row.verbatim["one hop"][0] for row in after.canaries} == {1: 1, 16: 0}
+    holding = {row.length: row.holding for row in report.overlap if row.hop == "one hop"}
+    assert next(row.holding for row in after.overlap if (row.length, row.hop) == (12, "one hop")) > holding[12]
+
+
+@pytest.mark.slow
+def test_the_command_tells_figures_with_intervals(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For people, with what is not covered; and as JSON, with the same numbers."""
+    assert knexa("audit", "leak", str(run)) == 0
+    said = capsys.readouterr().out
+    assert "0/4" in said
+    assert "What these do not cover" in said
+    assert knexa("audit", "leak", str(run), "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["left"] == audit_leak(run).left
+    assert all(row["exposure"]["owner"]["mean"] <= CANDIDATES.bit_length() for row in told["canaries"])
+
+
+def test_a_run_without_an_end_cannot_be_audited(tmp_path: Path) -> None:
+    """It has no final adapters; a folder that holds no run is said to be none."""
+    with pytest.raises(RunFolderError, match="has not come to its end"):
+        audit_leak(write_run(tmp_path / "run", until="rounds"))
+    with pytest.raises(RunFolderError, match="is no run folder"):
+        audit_leak(tmp_path)

@@ -93,7 +93,7 @@ def write_project(folder: Path) -> list[Path]:
 
 def federation_toml() -> str:
     """The agents, and every other setting with its description, commented out at the value that it has in the preset."""
-    nested = [rule for rule in rules(FederationConfig) if "." in rule.key and not rule.key.startswith("agents.")]
+    nested = [rule for rule in rules(FederationConfig) if "." in rule.key and "*" not in rule.key]
     values = load_config(preset=DEFAULT_PRESET).model_dump(mode="json")
     tables = groupby(nested, key=lambda rule: rule.key.split(".")[0])
     parts = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -219,6 +220,14 @@ def test_a_plug_in_that_answers_nonsense_lets_nothing_out(plug: str, plugs: str)
     guardrail = Guardrail(config=GuardrailConfig(plug=f"{plugs}:{plug}"))
     with pytest.raises(ConfigurationError, match=r"guardrail\.plug"):
         guardrail.review([PLAIN, PLAIN])
+
+
+def test_the_example_in_the_documentation_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``examples/own_guardrail``: a text that names a project stays for a person to look at."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "examples" / "own_guardrail"))
+    review = Guardrail(config=GuardrailConfig(plug="project_names:ProjectNames")).review(["# for HERON only\nx = 1\n", PLAIN])
+    assert [reviewed.action for reviewed in review.texts] == [Action.QUARANTINE, Action.PASS]
+    assert review.texts[0].reasons == ("own/project-name",)
 
 
 def test_the_engine_from_the_extra_finds_what_it_knows() -> None:

@@ -5,7 +5,7 @@ are errors, so that no option is ever silently ignored. Presets and strategies a
 """
 
 from knexa.config.loading import CUSTOM, load_config, to_toml
-from knexa.config.safety import HOSTILE, FaultConfig, GuardrailConfig, Reaction, SandboxConfig
+from knexa.config.safety import HOSTILE, FaultConfig, GuardrailConfig, PrivacyConfig, Reaction, SandboxConfig
 from knexa.config.section import Section
 from knexa.config.sections import (
     EMBEDDED_BACKBONES,
@@ -47,6 +47,7 @@ __all__ = [
     "LocalConfig",
     "MatchingConfig",
     "ModelConfig",
+    "PrivacyConfig",
     "Reaction",
     "RewardConfig",
     "SandboxConfig",

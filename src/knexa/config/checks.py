@@ -41,6 +41,7 @@ def check(config: FederationConfig, layers: Sequence[Layer]) -> None:
         raise complaint(layers, ("matching", "matchmaker"), config.matching.matchmaker, f"{', '.join(MATCHMAKERS)} or module:object{hint}")
     _check_problems(config.data, layers)
     _check_faults(config, layers)
+    _check_privacy(config, layers)
     _check_teaching(config, layers)
     _check_central(config, layers)
 
@@ -66,6 +67,17 @@ def _check_teaching(config: FederationConfig, layers: Sequence[Layer]) -> None:
     if matching.only_better and not (matching.curriculum and matching.probe):
         wanted = "false, or matching.curriculum = true and matching.probe = true: it is the curriculum that leaves categories out"
         raise complaint(layers, ("matching", "only_better"), True, wanted)
+
+
+def _check_privacy(config: FederationConfig, layers: Sequence[Layer]) -> None:
+    if config.privacy.epsilon is None:
+        return
+    if config.reward.measure != "probe":
+        wanted = "'probe' where privacy.epsilon is set: the loss on private data would be told with every exchange"
+        raise complaint(layers, ("reward", "measure"), config.reward.measure, wanted)
+    if config.distillation.rollback is not None:
+        wanted = "'none' where privacy.epsilon is set: whether an exchange was undone would tell of private data (acceptance does not)"
+        raise complaint(layers, ("distillation", "rollback"), config.distillation.rollback, wanted)
 
 
 def _check_faults(config: FederationConfig, layers: Sequence[Layer]) -> None:

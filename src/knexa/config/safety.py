@@ -38,6 +38,31 @@ class SandboxConfig(Section):
     memory_mb: int = Field(256, ge=32)
 
 
+class PrivacyConfig(Section):
+    """Differential privacy of what an agent tells of its data in numbers (``epsilon``), and of its adapter (``sgd_noise``). Both off."""
+
+    epsilon: float | None = Field(
+        None,
+        gt=0,
+        description="spent by all profiles of an agent in a run; needs reward.measure = 'probe' and distillation.rollback = none, since "
+        "what is told beside profiles would tell of private data too; None = profiles are exact",
+    )
+    histogram: float = Field(0.3, gt=0, lt=1, description="share of epsilon for the histogram of categories, which is released once")
+    metrics_every: int = Field(10, ge=1, description="rounds from one release of metrics to the next; they are repeated in between")
+    sgd_noise: float = Field(
+        0.0,
+        ge=0,
+        description="of DP-SGD on local updates: deviation of the noise over sgd_clip; 0 = plain updates. Nothing else then trains "
+        "on private texts: distillation goes without them",
+    )
+    sgd_clip: float = Field(1.0, gt=0, description="largest norm of one text's gradient")
+    sgd_epsilon: float | None = Field(
+        None, gt=0, description="refuse to start if local updates would spend more than this; None = no bound"
+    )
+    delta: float = Field(1e-5, gt=0, lt=1, description="of what DP-SGD spends; less than one over the number of texts")
+    noise: Literal["seeded", "system"] = Field("seeded", description="where it is drawn from; a real agent always takes its system's")
+
+
 class FaultConfig(Section):
     """Agents that do not do as they should, in a simulation only. Several faults of an agent hold together."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from knexa.config.safety import FaultConfig, GuardrailConfig, SandboxConfig
+from knexa.config.safety import FaultConfig, GuardrailConfig, PrivacyConfig, SandboxConfig
 from knexa.config.section import Section
 
 #: Backbones that the package ships, named ``embedded:NAME`` in the configuration.
@@ -252,6 +252,7 @@ class FederationConfig(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     guardrail: GuardrailConfig = GuardrailConfig()
     sandbox: SandboxConfig = SandboxConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     faults: tuple[FaultConfig, ...] = ()
     transport: TransportConfig = TransportConfig()
     engine: EngineConfig = EngineConfig()

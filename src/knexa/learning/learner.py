@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -27,6 +28,7 @@ from knexa.learning.encoding import Example, encode, endless_batches
 from knexa.learning.endpoint import Endpoint
 from knexa.learning.finetune import descend, evaluation_loss, example_losses, new_optimiser, train_step, warmed_up
 from knexa.learning.generation import STOP_STRINGS, Completion, generate
+from knexa.learning.private_sgd import private_step
 from knexa.learning.soft_targets import pack, soft_targets, unpack
 from knexa.randomness import derive_seed, stream
 
@@ -154,6 +156,18 @@ class Learner:
         return Vocabulary(self._tokenizer)
 
     # --- learning
+
+    def private_update(
+        self, texts: Sequence[Text], steps: int, planned_steps: int, rng: np.random.Generator, *, rate: float, clip: float, noise: float
+    ) -> float:
+        """:meth:`local_update` by DP-SGD (:func:`~knexa.learning.private_sgd.private_step`); each text takes part with chance ``rate``."""
+        examples, total = self._examples(texts), 0.0
+        given = {"rate": rate, "clip": clip, "noise": noise, "rng": rng, "pad": self._tokenizer.pad_token_id, "device": self._device}
+        for _ in range(steps):
+            total += private_step(self._adapter.forward, self._adapter.parameters(), examples, **given)
+            descend(self._optimiser, warmed_up(self._local.learning_rate, self._steps, round(self._local.warmup * planned_steps)))
+            self._steps += 1
+        return total / max(steps, 1)
 
     def local_update(self, texts: Sequence[Text], steps: int, planned_steps: int, seed: int) -> float:
         """``steps`` optimiser steps on private texts. ``planned_steps``: all local steps of the run, for the warm-up. Mean loss."""

@@ -114,14 +114,13 @@ def validation_metrics(
     ``passed`` bool [len(problems)]; ``loss`` and ``train_loss`` in nats a token. A text without tests never counts as compiling.
     """
     texts = [answer.text for answer in answers]
-    compiles = [problem.runnable and _compiles(problem.prompt + text) for problem, text in zip(problems, texts, strict=True)]
     return {
         "pass@1": float(passed.mean()),
         "codebleu": likeness(problems, texts) or 0.0,
         "perplexity": perplexity(loss),
         "loss": min(loss, METRIC_BOUND),
         "train_loss": train_loss,
-        "syntax_ok": float(np.mean(compiles)),
+        "syntax_ok": float(np.mean([compiles(problem, text) for problem, text in zip(problems, texts, strict=True)])),
     }
 
 
@@ -214,7 +213,11 @@ def _fields(
     }
 
 
-def _compiles(source: str) -> bool:
+def compiles(problem: Problem, text: str) -> bool:
+    """Whether ``text`` completes the program of ``problem`` to one that can be read. A text without tests never counts as compiling."""
+    if not problem.runnable:
+        return False
+    source = problem.prompt + text
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as for an escape that is none: the text is a model's, and nobody will mend it

@@ -18,6 +18,7 @@ class AgentState:
     """``learner``: see :meth:`knexa.learning.learner.Learner.state`. ``memory``: prompt id to verified text, oldest first.
 
     ``metrics``: the six measured metrics of the last profile (empty before the first). ``probe_score`` belongs to them.
+    ``histogram``: as it was released, where it is released with noise: once.
     ``votes``: prompt id to teacher to its last text, where teachers are compared (``distillation.agreement``).
     """
 
@@ -26,11 +27,13 @@ class AgentState:
     metrics: dict[str, float] = field(default_factory=dict)
     probe_score: float = 0.0
     votes: dict[str, dict[str, str]] = field(default_factory=dict)
+    histogram: list[float] = field(default_factory=list)
 
     def to_bytes(self) -> bytes:
         votes = {"votes": [[prompt, list(texts.items())] for prompt, texts in self.votes.items()]} if self.votes else {}
         about = {"memory": list(self.memory.items()), "metrics": self.metrics, "probe_score": self.probe_score}
-        return _MAGIC + json.dumps(about | votes, sort_keys=True).encode() + b"\n" + self.learner
+        once = {"histogram": self.histogram} if self.histogram else {}
+        return _MAGIC + json.dumps(about | votes | once, sort_keys=True).encode() + b"\n" + self.learner
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> AgentState:
@@ -40,4 +43,4 @@ class AgentState:
         about, learner = blob[len(_MAGIC) :].split(b"\n", 1)
         fields = json.loads(about)
         votes = {prompt: dict(texts) for prompt, texts in fields.get("votes", ())}
-        return cls(learner, dict(fields["memory"]), fields["metrics"], fields["probe_score"], votes)
+        return cls(learner, dict(fields["memory"]), fields["metrics"], fields["probe_score"], votes, fields.get("histogram", []))

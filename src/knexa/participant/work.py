@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from knexa.config import AgentConfig, FaultConfig, FederationConfig
 from knexa.errors import PeerError
 from knexa.evaluation.partition import category_histogram
-from knexa.evaluation.problems import Problem
+from knexa.evaluation.problems import Problem, slots
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.transfer_set import TransferSet
 from knexa.exchange.vetting import VettedAnswer, VettedPackage
@@ -26,6 +28,7 @@ from knexa.participant.data import PrivateData
 from knexa.participant.faults import LAZY_ANSWER, backdoored, boasted, copied, faults_of, lied_about, poisoned
 from knexa.participant.gate import Gate, unvetted
 from knexa.participant.measure import Checker, ability, answered, solved, texts_of, validation_metrics
+from knexa.participant.private_profile import budgets, private_histogram, private_metrics, randomness_of, released_now, sampling_rate
 from knexa.participant.selection import chosen, remember
 from knexa.participant.state import AgentState
 from knexa.protocol.peer import Ask, Study, Teach, Train
@@ -58,9 +61,17 @@ class Participant:
         if faults.keys() & {"weak", "copycat"} or steps == 0:
             train_loss = self.state.metrics.get("train_loss", 0.0)
         else:
-            train_loss = self.learner.local_update(texts_of(self.private.train), steps, planned, self.seed(work.round, "train"))
+            train_loss = self._local_update(steps, planned, work.round)
         profile = self._profile(work.round, train_loss)
         return boasted(profile) if "lying" in faults else profile
+
+    def _local_update(self, steps: int, planned: int, round: int) -> float:
+        texts, privacy = texts_of(self.private.train), self.config.privacy
+        if not privacy.sgd_noise:
+            return self.learner.local_update(texts, steps, planned, self.seed(round, "train"))
+        rng = np.random.default_rng(None if privacy.noise == "system" else self.seed(round, "dp-sgd"))
+        rate = sampling_rate(self.config, len(texts))
+        return self.learner.private_update(texts, steps, planned, rng, rate=rate, clip=privacy.sgd_clip, noise=privacy.sgd_noise)
 
     def ask(self, work: Ask) -> KnowledgeRequest:
         """Student: name the prompts that the match's curriculum and the own memory leave open."""
@@ -154,6 +165,8 @@ class Participant:
         taught = self.state.memory if config.memory else kept
         usable = self._learn(work, kept, taught)
         loss_after, probe_after = self._losses()
+        if self.config.privacy.epsilon is not None:  # what is told of private data is told in profiles
+            loss_before, loss_after = probe_before, probe_after
         score_after = float(solved(self.learner, self.checker, self.probe, self.config.generation)[0].mean())
         accepted = usable and self.acceptable(loss_before, loss_after) and self.harmless(probe_before, probe_after)
         if not accepted:
@@ -207,7 +220,11 @@ class Participant:
         except PeerError:
             return False
         texts = self._with_prompts(taught)
-        self.learner.distil(texts_of(self.private.train), texts, alpha, config, self.seed(match.round, "study"), logits=logits)
+        seed = self.seed(match.round, "study")
+        if not self.config.privacy.sgd_noise:
+            self.learner.distil(texts_of(self.private.train), texts, alpha, config, seed, logits=logits)
+        elif texts:  # taught texts in the place of private ones, which only DP-SGD may touch
+            self.learner.distil(texts, texts, alpha, config, seed, logits=logits)
         return True
 
     def _with_prompts(self, texts: dict[str, str]) -> list[Text]:
@@ -221,8 +238,12 @@ class Participant:
         # One batch for both: a short batch costs nearly as many decoding steps as a long one.
         passed, answers = solved(self.learner, self.checker, (*validation, *self.probe), self.config.generation)
         own = len(validation)
-        loss, passes = self.learner.loss(texts_of(validation)), passed[own:]
-        metrics = validation_metrics(validation, passed[:own], answers[:own], loss, train_loss)
+        passes = passed[own:]
+        if self.config.privacy.epsilon is None:
+            loss = self.learner.loss(texts_of(validation))
+            metrics = validation_metrics(validation, passed[:own], answers[:own], loss, train_loss)
+        else:
+            metrics = self._released_metrics(round, passed[:own], answers[:own])
         last = self.state.metrics or metrics
         changes = {f"{name}_change": value - last[name] for name, value in metrics.items()}
         self.state.metrics, self.state.probe_score = metrics, float(passes.mean())
@@ -232,10 +253,30 @@ class Participant:
             round=round,
             family=family_block(self.learner.family),
             metrics=tuple(float({**metrics, **changes}[name]) for name in METRICS),
-            histogram=tuple(map(float, category_histogram(self.private.train, self.transfer_set.categories))),
+            histogram=tuple(self._histogram()),
             probe=tuple(map(float, ability(self.learner, self.probe, passes, self.transfer_set.categories))) if shown else BLOCK_OFF,
             coverage=tuple(map(float, self.transfer_set.coverage(list(self.state.memory)))) if shown else BLOCK_OFF,
         )
+
+    def _released_metrics(self, round: int, passed: np.ndarray, answers: Sequence[Completion]) -> dict[str, float]:
+        """Those of the last release, or of a new one where it is time for one."""
+        if self.state.metrics and not released_now(self.config.privacy, round):
+            return self.state.metrics
+        losses = self.learner.losses(texts_of(self.private.validation))
+        _, each = budgets(self.config)
+        return private_metrics(
+            self.private.validation, passed, answers, losses, each, randomness_of(self.config, self.seed(round, "metrics noise"))
+        )
+
+    def _histogram(self) -> list[float]:
+        """Of private data by category; with noise the one that was released first, for ever."""
+        if self.config.privacy.epsilon is None:
+            return list(map(float, category_histogram(self.private.train, self.transfer_set.categories)))
+        if not self.state.histogram:
+            first, _ = budgets(self.config)
+            randomness = randomness_of(self.config, self.seed(0, "histogram noise"))
+            self.state.histogram = private_histogram(self.private.train, slots(self.transfer_set.categories), first, randomness)
+        return self.state.histogram
 
     def seed(self, round: int, purpose: str) -> int:
         return derive_seed(self.config.seed, self.about.name, round, purpose)

@@ -23,6 +23,7 @@ from knexa.participant.data import NO_DATA, federation_data
 from knexa.participant.faults import carries_payload
 from knexa.participant.gate import Gate
 from knexa.participant.measure import Checker, greedy_scores, sampled_scores, texts_of
+from knexa.participant.private_profile import require_budget, spent, training_epsilon
 from knexa.participant.state import AgentState
 from knexa.participant.work import Participant
 from knexa.protocol.peer import Ask, Result, Study, Teach, Train, Work
@@ -59,6 +60,8 @@ class LearningWorkplace:
         return self.data.transfer_set.digest
 
     def start(self, agent: str) -> bytes:
+        """Raises ConfigurationError if its training would spend more of its privacy than it may."""
+        require_budget(self.config, agent, self.data.private.get(agent, NO_DATA))
         learner = self._learner(agent)
         learner.reset(derive_seed(self.config.seed, agent, "adapter"))
         return AgentState(learner.state()).to_bytes()
@@ -113,7 +116,15 @@ class LearningWorkplace:
         scores = sampled_scores(
             learner, self._checker, self.data.test, config.generation, config.evaluation, seed, self.data.categories, marked
         )
-        return {**scores, "split": "test", "texts_kept": memory, "cut": self._cut(participant, self.data.test)}
+        told = {**scores, "split": "test", "texts_kept": memory, "cut": self._cut(participant, self.data.test)}
+        return told | self._privacy(agent, round)
+
+    def _privacy(self, agent: str, round: int) -> dict[str, float]:
+        """Epsilon that was spent after ``round`` rounds, by profiles and by training; nothing is said of what is not private."""
+        privacy, texts = self.config.privacy, len(self.data.private.get(agent, NO_DATA).train)
+        profiles = {"epsilon": spent(self.config, round)} if privacy.epsilon is not None else {}
+        training = {"training_epsilon": training_epsilon(self.config, texts, round)} if privacy.sgd_noise and texts else {}
+        return profiles | training
 
     def _cut(self, participant: Participant, problems: Sequence[Problem]) -> int:
         """How many texts were too long: of ``problems``, and of those that the agent learns from and judges itself by."""

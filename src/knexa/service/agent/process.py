@@ -78,8 +78,9 @@ def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
 
 
 def _under(policy: Policy, config: FederationConfig) -> FederationConfig:
-    """What this agent's work goes by: everybody's settings, but for its own guardrail."""
-    return config.model_copy(update={"guardrail": policy.guardrail_over(config.guardrail)})
+    """What this agent's work goes by: everybody's settings, but for its own guardrail, and noise that no seed gives away."""
+    drawn_here = config.privacy.model_copy(update={"noise": "system"})
+    return config.model_copy(update={"guardrail": policy.guardrail_over(config.guardrail), "privacy": drawn_here})
 
 
 class _Process:

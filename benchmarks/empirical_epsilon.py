@@ -2,10 +2,10 @@
 
     python benchmarks/empirical_epsilon.py [--samples 100000] [--seed 0]
 
-Two neighbouring data sets (one text is another), the same release drawn many times from each. For every event of a fixed list, chosen before
-the draw, an exact bound on both probabilities (Clopper and Pearson, Bonferroni over all events) gives the least epsilon that the outputs
-prove; the largest counts. It may never be above what was claimed. A release with half its noise is tried as well: a test that does not catch
-it is none. Appends rows to results/.
+Two neighbouring data sets (one text is another), the same release drawn many times from each. For every event of a fixed list, chosen
+before the draw, an exact bound on both probabilities (Clopper and Pearson, Bonferroni over all events) gives the least epsilon that the
+outputs prove; the largest counts. It may never be above what was claimed. A release with half its noise is tried as well: a test that does
+not catch it is none. Appends rows to results/.
 """
 
 from __future__ import annotations

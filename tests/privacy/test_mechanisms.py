@@ -48,7 +48,7 @@ def test_a_scale_that_is_none_is_said() -> None:
 
 @pytest.mark.parametrize(("epsilon", "caught"), [(Fraction(1), False), (Fraction(5, 2), True)])
 def test_outputs_prove_no_more_than_was_claimed_and_too_little_noise_is_caught(epsilon: Fraction, caught: bool) -> None:
-    """Neighbouring sums at a claimed epsilon of 1: an exact bound on the ratio of the best event's chances (one in a thousand to be wrong)."""
+    """Neighbouring sums, claimed epsilon 1: an exact bound on the ratio of the best event's chances, wrong once in a thousand times."""
     rng, draws = random.Random(3), 20_000
     hits, misses = (sum(noisy_sum([1] * right, 1, epsilon, rng) >= 9 for _ in range(draws)) for right in (9, 8))
     low = stats.beta.ppf(0.0005, hits, draws - hits + 1)

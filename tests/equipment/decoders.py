@@ -46,7 +46,7 @@ from knexa.service.wire.route import Route, Way
 
 @dataclass(frozen=True)
 class Decoder:
-    """``refusal``: what it may raise. ``originals``: inputs that it takes, unless ``opens`` is false: those were sealed for keys that are gone.
+    """``refusal``: what it may raise. ``originals``: inputs that it takes, unless ``opens`` is false: those were sealed for keys now gone.
 
     ``slow``: reads a file, or worse, for each input.
     """

@@ -57,7 +57,8 @@ class Exchange:
     """One match and what came of it. Values are None where the exchange failed before it was measured.
 
     ``reward``: Eq. 3 before clipping. ``bytes``: size of the package. ``kept`` of ``texts`` passed verification. ``path``: how it
-    travelled in a real federation: direct, reverse or relay.
+    travelled in a real federation: direct, reverse or relay. ``refused``: texts that the student's filter turned down. In a simulation
+    ``withheld`` texts were kept back by the teacher's guardrail, and ``sier`` is the share of sensitive tokens in what left.
     """
 
     match_id: str
@@ -73,6 +74,9 @@ class Exchange:
     kept: int = 0
     accepted: bool | None = None
     path: str | None = None
+    refused: int = 0
+    withheld: int = 0
+    sier: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +200,19 @@ def _exchanges(events: list[dict[str, Any]]) -> tuple[Exchange, ...]:
     """One exchange a match, in the order of the matches."""
     outcomes = {event["match_id"]: event for event in _of_kind(events, "outcome")}
     rewards = {event["match_id"]: event for event in _of_kind(events, "reward")}
+    packages = {event["match_id"]: event for event in _of_kind(events, "package")}
     paths = {match_id: path for event in _of_kind(events, "path") for match_id, path in event["paths"].items()}
     matches = [match for event in _of_kind(events, "match") for match in event["matches"]]
     ids = [match["match_id"] for match in matches]
-    return tuple(_exchange(match, outcomes.get(one), rewards.get(one), paths.get(one)) for match, one in zip(matches, ids, strict=True))
+    return tuple(
+        _exchange(match, outcomes.get(one), rewards.get(one), packages.get(one, {}), paths.get(one))
+        for match, one in zip(matches, ids, strict=True)
+    )
 
 
-def _exchange(match: Event, outcome: Event | None, reward: Event | None, path: str | None) -> Exchange:
+def _exchange(match: Event, outcome: Event | None, reward: Event | None, package: Event, path: str | None) -> Exchange:
     names = {key: match[key] for key in ("match_id", "round", "teacher", "student", "protocol")}
     measured = {key: outcome[key] for key in ("loss_before", "loss_after", "bytes", "texts", "kept", "accepted")} if outcome else {}
-    return Exchange(**names, **measured, reward=reward["raw"] if reward else None, path=path)
+    vetted = {"withheld": package.get("withheld", 0), "sier": package.get("sier")}
+    refused = outcome.get("refused", 0) if outcome else 0
+    return Exchange(**names, **measured, **vetted, refused=refused, reward=reward["raw"] if reward else None, path=path)

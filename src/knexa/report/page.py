@@ -103,9 +103,17 @@ def _cards(run: RunRecord) -> list[dict[str, str]]:
     cards.append(("mean loss", f"{nats(start['loss'])} → {nats(end['loss'])}", "nats a token"))
     cards.append(("exchanges", f"{accepted} of {len(run.exchanges)}", "kept by the student"))
     cards.append(("exchanged", f"{kilobytes:.1f} kB", f"between agents{': ' if run.paths else ''}{run.paths}"))
+    cards.append(("guardrails", f"{sum(one.withheld for one in run.exchanges):,} kept back", _vetting(run)))
     memory = "" if run.peak_rss_mb is None else f"at most {run.peak_rss_mb:.0f} MB of memory"
     cards.append(("time", "n/a" if run.seconds is None else charts.duration(run.seconds), memory))
     return [{"name": name, "value": value, "note": note} for name, value, note in cards]
+
+
+def _vetting(run: RunRecord) -> str:
+    """What students refused, and how sensitive at most a package was that left."""
+    refused = f"texts of teachers; {sum(one.refused for one in run.exchanges):,} refused by students"
+    known = [one.sier for one in run.exchanges if one.sier is not None]
+    return f"{refused}; at most {100 * max(known):.1f} % of a package sensitive" if known else refused
 
 
 def _rows(run: RunRecord) -> list[list[str]]:

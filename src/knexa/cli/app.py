@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import knexa
+from knexa.cli.audit import Journal, audit
 from knexa.cli.ledger import ledger
 from knexa.cli.provision import provision
 from knexa.presets import DEFAULT_PRESET, preset_names
@@ -29,7 +30,6 @@ app = typer.Typer(
 
 cpm = typer.Typer(no_args_is_help=True, help="The coordinator (Central Profiler/Matchmaker) of a real federation.")
 agent = typer.Typer(no_args_is_help=True, help="An agent of a real federation.")
-audit = typer.Typer(no_args_is_help=True, help="What others could learn: what a coordinator has received, what texts gave away.")
 relay = typer.Typer(no_args_is_help=True, help="Carries sealed exchanges between agents that cannot call each other.")
 
 
@@ -53,9 +53,6 @@ app.add_typer(ledger, name="ledger")
 Preset = Annotated[str | None, typer.Option(metavar="NAME", help=f"shipped settings to start from: {_PRESETS} (default {DEFAULT_PRESET})")]
 Rounds = Annotated[int | None, typer.Option(metavar="N", help="number of rounds")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any setting, such as local.steps=8; repeat for more")]
-Journal = Annotated[
-    str | None, typer.Option("--journal", metavar="URL", help="database of the journal (postgresql+psycopg://…); default: a file in DIR")
-]
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else, on stdout")]
 
 
@@ -115,34 +112,6 @@ def up(
     from knexa.cli.federation import Wanted, bring_up
 
     bring_up(Wanted(file, preset, strategy, rounds, seed, agents, tuple(sets or ()), out, hidden, workplace), as_json=as_json)
-
-
-@audit.command("cpm", epilog="Example:  \n\nknexa audit cpm runs/up-1")
-def audit_cpm(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="of knexa cpm serve --out, or of knexa up")],
-    everything: Annotated[bool, typer.Option("--all", help="also list every message with its values")] = False,
-    journal: Journal = None,
-    as_json: Json = False,
-) -> None:
-    """Everything that a coordinator has ever received, and the proof that it was numbers of the closed schema."""
-    from knexa.cli.audit import show_audit
-
-    show_audit(folder, journal, as_json=as_json, everything=everything)
-
-
-@audit.command(
-    "leak",
-    epilog="Example, with a hundred secrets planted in six agents' data:  \n\n"
-    "knexa run --set data.canaries=17 --out runs/leak && knexa audit leak runs/leak",
-)
-def audit_leak(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a finished run folder")],
-    as_json: Json = False,
-) -> None:
-    """How much of private data can be told from what left a simulated run: canaries, overlap, membership; one and two hops away."""
-    from knexa.cli.leak import show_leak
-
-    show_leak(folder, as_json=as_json)
 
 
 @app.command(epilog="Example:  \n\nknexa doctor federation.toml --identity clinic-1 --cpm cpm.example:7430 --operator hospital-a")

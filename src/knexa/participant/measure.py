@@ -27,7 +27,9 @@ from knexa.matching.profile import METRIC_BOUND
 class Checker:
     """Verdicts of the sandbox, remembered by content: equal programs for one problem are run once.
 
-    Small models repeat themselves a lot, between samples and between rounds.
+    Small models repeat themselves a lot, between samples and between rounds. A check that stalled is tried once more, by when the
+    rest of its batch no longer competes for the processor; one that stalls again counts as no pass, but only this time. (Without
+    the second try, a busy machine would change a result; with more, a program that naps could hold up a student for long.)
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -42,10 +44,13 @@ class Checker:
             for problem, text in pairs
             if problem.runnable and (problem.prompt + text, problem.test) not in self._known
         }
-        for key, verdict in zip(fresh, self._sandbox.run(list(fresh.values())), strict=True):
-            self._known[key] = verdict.passed
+        verdicts = dict(zip(fresh, self._sandbox.run(list(fresh.values())), strict=True))
+        stalled = [key for key, verdict in verdicts.items() if not verdict.final]
+        verdicts.update(zip(stalled, self._sandbox.run([fresh[key] for key in stalled]), strict=True))
+        passed = self._known | {key: verdict.passed for key, verdict in verdicts.items()}
+        self._known.update((key, verdict.passed) for key, verdict in verdicts.items() if verdict.final)
         right = [
-            self._known[problem.prompt + text, problem.test] if problem.runnable else exact_match(problem.solution, text)
+            passed[problem.prompt + text, problem.test] if problem.runnable else exact_match(problem.solution, text)
             for problem, text in pairs
         ]
         return np.array(right, dtype=bool)

@@ -36,10 +36,18 @@ class Verdict(Enum):
     FAILED = "F"
     #: Does not compile, raises, ends its own process, or answers with something that is not plain data.
     ERROR = "E"
+    #: Used up its time limit on the processor: it would again.
     TIMEOUT = "T"
+    #: Ended by the clock on the wall with processor time to spare: it slept or waited, or the machine was too busy to run it.
+    STALLED = "W"
     #: Raised MemoryError, or was killed by the kernel for want of memory.
     MEMORY = "M"
 
     @property
     def passed(self) -> bool:
         return self is Verdict.PASSED
+
+    @property
+    def final(self) -> bool:
+        """Whether the same check would end so again. Not so for one that stalled: a less busy machine may say otherwise."""
+        return self is not Verdict.STALLED

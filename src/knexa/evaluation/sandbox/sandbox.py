@@ -72,13 +72,19 @@ class Sandbox:
         return workers
 
     def _prove(self, worker: Worker) -> None:
-        with self_test() as check:
-            worker.submit(next(self._numbers), check)
-            replies: list[Reply] = []
-            while not replies:
-                replies = worker.receive()
-        if not replies[0].verdict.passed:
-            raise SandboxError(f"the self-test of its isolation did not pass ({replies[0].verdict.name.lower()}: {replies[0].detail})")
+        with self_test(self._limits[1]) as check:
+            reply = self._ask(worker, check)
+            if not reply.verdict.final:  # a busy machine is no breach
+                reply = self._ask(worker, check)
+        if not reply.verdict.passed:
+            raise SandboxError(f"the self-test of its isolation did not pass ({reply.verdict.name.lower()}: {reply.detail})")
+
+    def _ask(self, worker: Worker, check: Check) -> Reply:
+        worker.submit(next(self._numbers), check)
+        replies: list[Reply] = []
+        while not replies:
+            replies = worker.receive()
+        return replies[0]
 
     def run(self, checks: Sequence[Check]) -> list[Verdict]:
         """Verdicts in the order of ``checks``. Raises SandboxError when the sandbox itself breaks; it is closed then."""

@@ -17,7 +17,7 @@ from .wire import WireError, decode, encode
 
 READ, WRITE, RESULT = 3, 4, 5
 #: First byte of a result: the verdict's letter. ``X``: the candidate's process ended on its own; how, its parent knows.
-PASSED, FAILED, ERROR, TIMEOUT, MEMORY, DIED = b"P", b"F", b"E", b"T", b"M", b"X"
+PASSED, FAILED, ERROR, TIMEOUT, STALLED, MEMORY, DIED = b"P", b"F", b"E", b"T", b"W", b"M", b"X"
 _DETAIL_BYTES = 400
 
 
@@ -93,9 +93,12 @@ def _named(reply: tuple[Any, ...]) -> tuple[list[str], str] | tuple[str, str]:
 
 
 def _exception(name: str, text: str) -> BaseException:
-    """The builtin exception of that name; anything that is no Exception comes back as one, lest it end the judge."""
+    """The builtin exception of that name; anything that is no Exception comes back as one, lest it end the judge.
+
+    So does StopIteration: raised below a test's ``map(candidate, ...)``, it would end the loop over the results without an error.
+    """
     kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, (StopIteration, StopAsyncIteration)):
         try:
             return kind(text)
         except TypeError:  # UnicodeDecodeError and a few more want other arguments

@@ -5,8 +5,10 @@ output: (number, letter, detail). Two checks of a worker run side by side, since
 and leave the processor idle in between; one that takes longer than :data:`PATIENCE` no longer holds up the next.
 
 **Time.** A check is charged the processor time of its two processes, and the wall time of every tick in which neither
-ran at all (it slept, or waited for something that never comes). A busy machine therefore changes no verdict. A program
-that mixes naps with a little work, and so escapes that rule, ends after :data:`WALL_FACTOR` times its limit.
+ran at all (it slept, or waited for something that never comes). A program that mixes naps with a little work, and so
+escapes that rule, ends after :data:`WALL_FACTOR` times its limit. From in here, a process that sleeps and one that waits
+for a busy processor look the same. So a check that ends with processor time to spare is not said to be over its limit but
+to have *stalled*, and whoever asked may ask again; and a tick for which this server itself came late counts as one tick.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ _PRELOADED = ("bisect", "cmath", "collections", "copy", "datetime", "fractions",
 
 @dataclass(slots=True)
 class _Running:
-    """A check in flight. Times in seconds; ``used``: processor time at the last tick."""
+    """A check in flight. Times in seconds; ``used``: processor time up to the last tick; ``idle``: time of idle ticks."""
 
     number: int
     judge: int
@@ -45,7 +47,7 @@ class _Running:
     started: float
     ticked: float
     used: float = 0.0
-    charged: float = 0.0
+    idle: float = 0.0
 
 
 class Server:
@@ -79,8 +81,9 @@ class Server:
         ready = set(select.select(watched, [], [], _TICK if self._running else None)[0])
         for check in [check for check in self._running if check.result in ready]:
             self._finish(check)
-        for check in [check for check in self._running if self._is_over(check)]:
-            self._conclude(check, judge.TIMEOUT, f"over {self._timeout:g} s")
+        for check in list(self._running):
+            if (letter := self._is_over(check)) is not None:
+                self._conclude(check, letter, f"over {self._timeout:g} s" + ("" if letter == judge.TIMEOUT else ", most of it idle"))
         return self._requests not in ready or self._read_requests()
 
     def _read_requests(self) -> bool:
@@ -107,14 +110,14 @@ class Server:
         now = time.monotonic()
         self._running.append(_Running(number, pid, candidate, result, now, now))
 
-    def _is_over(self, check: _Running) -> bool:
+    def _is_over(self, check: _Running) -> bytes | None:
         now = time.monotonic()
         if now - check.ticked >= _TICK:
             used = _processor_time(check.judge) + _processor_time(check.candidate)
             ran, passed = used - check.used, now - check.ticked
-            check.charged += ran if ran > _IDLE_SHARE * passed else passed
+            check.idle += 0.0 if ran > _IDLE_SHARE * passed else min(passed, 2 * _TICK)
             check.ticked, check.used = now, used
-        return check.charged >= self._timeout or now - check.started >= WALL_FACTOR * self._timeout
+        return ending(check.used, check.idle, now - check.started, self._timeout)
 
     def _finish(self, check: _Running) -> None:
         result = os.read(check.result, 1 << 12)
@@ -133,6 +136,13 @@ class Server:
         os.waitpid(check.judge, 0)
         os.close(check.result)
         return self._nursery.end(check.candidate)
+
+
+def ending(used: float, idle: float, wall: float, timeout_s: float) -> bytes | None:
+    """How a check ends now, if it does: over its limit on the processor alone, or stalled. All in seconds."""
+    if used >= timeout_s:
+        return judge.TIMEOUT
+    return judge.STALLED if used + idle >= timeout_s or wall >= WALL_FACTOR * timeout_s else None
 
 
 def _processor_time(pid: int) -> float:

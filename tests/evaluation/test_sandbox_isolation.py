@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from process_tree import descendants
 
 from knexa.errors import SandboxError
 from knexa.evaluation.sandbox import Check, Sandbox, Verdict
-
-TIMEOUT_S = 0.5
 
 #: Each defines ``probe(secret, folder, port, pid)`` and raises when it is refused. All of these work in a plain interpreter.
 PROBES = {
@@ -53,40 +52,60 @@ PROBES = {
     "starts a thread": "import threading\ndef probe(s, f, port, pid): threading.Thread(target=print).start()",
     "signals its parent": "import os\ndef probe(s, f, port, pid): os.kill(os.getppid(), 0)",
     "signals the test's process": "import os\ndef probe(s, f, port, pid): os.kill(pid, 0)",
-    "signals its process group": "import os\ndef probe(s, f, port, pid): os.killpg(os.getpgrp(), 0)",
+    "signals its process group": "import os\ndef probe(s, f, port, pid): os.kill(0, 0)",
     "limits its parent": "import os, resource\ndef probe(s, f, port, pid): resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)",
     "raises its own limits": "import resource\ndef probe(s, f, port, pid): resource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
     "sends a signal through a descriptor": "import fcntl, os\ndef probe(s, f, port, pid): fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid())",
     "makes a shared queue": "import multiprocessing\ndef probe(s, f, port, pid): multiprocessing.Queue()",
+    "opens an IPv6 socket": "import socket\ndef probe(s, f, port, pid): socket.socket(socket.AF_INET6, socket.SOCK_STREAM)",
+    "looks up a name": "import socket\ndef probe(s, f, port, pid): socket.getaddrinfo('localhost', port)",
+    "binds a Unix socket": "import socket\ndef probe(s, folder, port, pid): socket.socket(socket.AF_UNIX).bind(folder + '/socket')",
+    "lists the network's interfaces": "import socket\ndef probe(s, f, port, pid): socket.if_nameindex()",
+    "makes a hard link to a secret": "import os\ndef probe(secret, folder, port, pid): os.link(secret, folder + '/hard')",
+    "reads a secret through a link": "def probe(s, folder, port, pid): open(folder + '/shortcut').read()",
+    "reads a secret by a path with dots": "def probe(secret, f, port, pid): open('/usr/lib/../..' + secret).read()",
+    "reads a secret through its root in /proc": "def probe(secret, f, port, pid): open('/proc/self/root' + secret).read()",
+    "reads its own memory by /proc": "def probe(s, f, port, pid):\n    with open('/proc/self/mem', 'rb', 0) as memory:\n        memory.seek(id(s))\n        memory.read(1)",
+    "reads its own environment by /proc": "def probe(s, f, port, pid): open('/proc/self/environ', 'rb').read()",
+    "lists the processes": "import os\ndef probe(s, f, port, pid): os.listdir('/proc')",
+    "reads what the kernel tells in /sys": "def probe(s, f, port, pid): open('/sys/kernel/mm/transparent_hugepage/enabled').read()",
+    "reads a device": "def probe(s, f, port, pid): open('/dev/zero', 'rb').read(1)",
+    "reads the resolver's configuration": "def probe(s, f, port, pid): open('/etc/hosts').read()",
+    "moves to another folder": "import os\ndef probe(s, folder, port, pid): os.chdir(folder)",
+    "makes a temporary file": "import tempfile\ndef probe(s, f, port, pid): tempfile.TemporaryFile()",
+    "maps memory that processes share by name": "import mmap, os\ndef probe(s, folder, port, pid): mmap.mmap(os.open(folder + '/stuff', os.O_RDWR), 1)",
+    "locks memory": "import ctypes\ndef probe(s, f, port, pid):\n    if ctypes.CDLL(None).mlock(ctypes.create_string_buffer(64), 64): raise PermissionError",
+    "sets an alarm": "import signal\ndef probe(s, f, port, pid): signal.setitimer(signal.ITIMER_REAL, 60)",
+    "has its traceback written later": "import faulthandler\ndef probe(s, f, port, pid): faulthandler.dump_traceback_later(60, file=2)",
+    "signals itself": "import os\ndef probe(s, f, port, pid): os.kill(os.getpid(), 0)",
+    "becomes nicer": "import os\ndef probe(s, f, port, pid): os.nice(1)",
+    "double-forks a daemon": "import os, time\ndef probe(s, f, port, pid):\n    if os.fork() == 0:\n        os.setsid()\n        os.fork() or time.sleep(0.1)\n        os._exit(0)",
+    "runs a shell": "import os\ndef probe(s, f, port, pid): os.posix_spawn('/bin/sh', ['sh', '-c', 'exit 0'], {})",
+    "runs a program from memory": "import os\ndef probe(s, f, port, pid):\n    code = os.memfd_create('x')\n    os.write(code, b'#!/bin/true\\n')\n    os.execve(f'/proc/self/fd/{code}', ['x'], {})",
+    "runs another interpreter": "import subprocess, sys\ndef probe(s, f, port, pid): subprocess.run([sys.executable, '-S', '-c', ''], check=True)",
+    "makes a pool of threads": "import concurrent.futures\ndef probe(s, f, port, pid): concurrent.futures.ThreadPoolExecutor(1).submit(int)",
+    "imports a package of the machine's": "import sys\ndef probe(s, f, port, pid):\n    sys.path.insert(0, f)\n    import knexa_probe_module",
 }  # fmt: skip
 
-#: Calls of libc that no program needs: each must fail with EPERM, by the filter, whoever the user is.
-SYSTEM_CALLS = [
-    "unshare(0x10000000)", "setns(0, 0)", "ptrace(16, 1, 0, 0)", "mount(0, 0, 0, 0, 0)", "umount2(0, 0)", "chroot(0)", "pivot_root(0, 0)",
-    "syscall(321, 0, 0, 0)", "syscall(323, 0)", "syscall(298, 0, 0, 0, 0, 0)", "syscall(250, 0, 0)", "syscall(425, 0, 0)", "syscall(435, 0, 0)",
-    "syscall(434, 1, 0)", "process_vm_readv(1, 0, 0, 0, 0, 0)", "shmget(0, 4096, 0)", "msgget(0, 0)", "semget(0, 1, 0)", "prctl(1, 9)",
-    "personality(0)", "sethostname(0, 0)", "init_module(0, 0, 0)", "setuid(0)", "iopl(3)", "kill(-1, 0)", "vfork()",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module", params=["bubblewrap", "landlock"])
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    try:
-        opened = Sandbox(request.param, timeout_s=TIMEOUT_S, memory_mb=64)
-    except SandboxError as error:
-        pytest.skip(str(error))
-    with opened:
-        yield opened
+#: How the kernel, or the interpreter in its name, says no. Any other error would show a probe that is broken, not one that is shut in.
+REFUSALS = ("PermissionError", "Operation not permitted", "No such file or directory", "can't start new thread", "unable to start watchdog thread",
+            "not allowed to raise maximum limit", "Temporary failure in name resolution", "No usable temporary directory", "No module named 'knexa_probe_module'")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Arguments of a probe: a secret, a folder full of things to spoil, a port that listens, a process."""
     folder = tmp_path_factory.mktemp("outside")
-    for name in ("secret", "victim", "movable", "stuff"):
-        (folder / name).write_text("outside")
+    _furnish(folder)
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"{str(folder / 'secret')!r}, {str(folder)!r}, {server.getsockname()[1]}, {os.getpid()}"
+
+
+def _furnish(folder: Path) -> None:
+    for name in ("secret", "victim", "movable", "stuff"):
+        (folder / name).write_text("outside")
+    (folder / "knexa_probe_module.py").write_text("seen = True\n")
+    (folder / "shortcut").symlink_to(folder / "secret")
 
 
 def _one(sandbox: Sandbox, program: str, test: str) -> Verdict:
@@ -94,11 +113,13 @@ def _one(sandbox: Sandbox, program: str, test: str) -> Verdict:
 
 
 @pytest.mark.parametrize("name", PROBES)
-def test_what_works_outside_is_refused_inside(sandbox: Sandbox, target: str, name: str) -> None:
-    """The probe raises an error inside, and its target is as it was."""
+def test_what_works_outside_is_refused_inside(either_sandbox: Sandbox, target: str, name: str) -> None:
+    """The probe meets a refusal inside, no other error, and its target is as it was."""
     folder = Path(target.split(", ")[1].strip("'"))
     before = {path.name: path.read_text() for path in folder.iterdir()}
-    assert _one(sandbox, PROBES[name], f"def check(candidate): candidate({target})") is Verdict.ERROR
+    ((verdict, detail),) = either_sandbox.explain([Check(PROBES[name], f"def check(candidate): candidate({target})", "probe")])
+    assert verdict is Verdict.ERROR
+    assert any(refusal in detail for refusal in REFUSALS), detail
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
 
 
@@ -110,8 +131,7 @@ def test_every_probe_works_outside(tmp_path: Path) -> None:
         for number, (name, program) in enumerate(PROBES.items()):
             folder = tmp_path / str(number)
             folder.mkdir()
-            for file in ("secret", "victim", "movable", "stuff"):
-                (folder / file).write_text("outside")
+            _furnish(folder)
             call = f"probe({str(folder / 'secret')!r}, {str(folder)!r}, {server.getsockname()[1]}, {os.getpid()})"
             processes[name] = subprocess.Popen(
                 [sys.executable, "-S", "-c", f"{program}\n{call}"], stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -130,19 +150,7 @@ def _failures(processes: dict[str, subprocess.Popen[str]]) -> dict[str, str]:
     return failures
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of the unnamed system calls are those of x86-64")
-def test_system_calls_that_no_program_needs_are_refused_by_the_filter(sandbox: Sandbox) -> None:
-    """Namespaces, ptrace, mounts, bpf, userfaultfd, perf, keyctl, io_uring, ... all fail with EPERM."""
-    program = (
-        "import ctypes, errno\nlibc = ctypes.CDLL(None, use_errno=True)\n"
-        "def probe(call):\n    ctypes.set_errno(0)\n    result = eval('libc.' + call)\n    return result, errno.errorcode.get(ctypes.get_errno())\n"
-    )
-    checks = [Check(program, f"def check(candidate): assert candidate({call!r}) == (-1, 'EPERM')", "probe") for call in SYSTEM_CALLS]
-    replies = sandbox.explain(checks)
-    assert {call: reply for call, reply in zip(SYSTEM_CALLS, replies, strict=True) if not reply[0].passed} == {}
-
-
-def test_nothing_of_the_home_or_root_can_be_read(sandbox: Sandbox) -> None:
+def test_nothing_of_the_home_or_root_can_be_read(either_sandbox: Sandbox) -> None:
     """Walking down from / opens no file but those of the standard library and the system's libraries."""
     program = (
         "import os\n"
@@ -154,101 +162,23 @@ def test_nothing_of_the_home_or_root_can_be_read(sandbox: Sandbox) -> None:
     )
     allowed = [os.path.join(sys.base_prefix, "lib"), os.path.realpath(sys.executable)]
     places = [str(Path.home()), "/root", "/home", "/etc/ssh", "/tmp", "/var", "/proc", "/sys", "/run"]
-    assert _one(sandbox, program, f"def check(candidate): assert candidate({places!r}, {allowed!r}) == []") is Verdict.PASSED
-
-
-HOGS = {
-    "memory": ("def probe():\n    return len([0] * 10**9)", Verdict.MEMORY),
-    "memory in small pieces": ("def probe():\n    kept = []\n    while True: kept.append(bytearray(1 << 16))", Verdict.MEMORY),
-    "one huge string": ("def probe():\n    return 'x' * (1 << 40)", Verdict.MEMORY),
-    "endless loop": ("def probe():\n    while True: pass", Verdict.TIMEOUT),
-    "endless loop on import": ("while True: pass", Verdict.TIMEOUT),
-    "endless sleep": ("import time\ndef probe(): time.sleep(1000)", Verdict.TIMEOUT),
-    "deadlock": ("import _thread\ndef probe():\n    lock = _thread.allocate_lock()\n    lock.acquire()\n    lock.acquire()", Verdict.TIMEOUT),
-    "ignores every signal": (
-        "import signal\nfor number in range(1, 32):\n    if number not in (9, 19): signal.signal(number, signal.SIG_IGN)\nwhile True: pass",
-        Verdict.TIMEOUT,
-    ),
-    "uncatchable loop": ("def probe():\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass", Verdict.TIMEOUT),
-    "arithmetic that never returns to the interpreter": ("def probe(): return 7 ** (10 ** 8)", Verdict.TIMEOUT),
-    "regular expression that backtracks": ("import re\ndef probe(): return re.match('(a+)+$', 'a' * 60 + 'b')", Verdict.TIMEOUT),
-    "endless output": ("def probe():\n    while True: print('x' * 10**6)", Verdict.TIMEOUT),
-    "endless iterator": ("import itertools\ndef probe(): return itertools.count()", Verdict.ERROR),
-    "fork bomb": ("import os\ndef probe():\n    while True: os.fork()", Verdict.ERROR),
-    "thread bomb": ("import threading, time\ndef probe():\n    while True: threading.Thread(target=time.sleep, args=(9,)).start()", Verdict.ERROR),
-    "recursion": ("def probe(): return probe()", Verdict.ERROR),
-    "stack overflow": ("import sys\nsys.setrecursionlimit(10**9)\nprobe = lambda: eval('probe()')", Verdict.ERROR),
-    "null pointer": ("import ctypes\ndef probe(): ctypes.string_at(0)", Verdict.ERROR),
-    "a reply of gigabytes": ("def probe(): return [b'x' * (1 << 24)] * 64", Verdict.MEMORY),
-    "a reply over the limit": ("def probe(): return [b'x' * (1 << 20)] * 40", Verdict.MEMORY),
-    "bottomless nesting": ("def probe():\n    value = []\n    for _ in range(10**5): value = [value]\n    return value", Verdict.ERROR),
-    "closes every descriptor": ("import os\nos.closerange(0, 100)\ndef probe(): return 1", Verdict.ERROR),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", HOGS)
-def test_a_program_that_takes_all_it_can_harms_only_itself(sandbox: Sandbox, name: str) -> None:
-    """It gets its verdict within the limit plus a second, and the next check is served as ever."""
-    program, expected = HOGS[name]
-    assert _one(sandbox, "def probe(): return 1", "def check(candidate): assert candidate() == 1") is Verdict.PASSED  # it has started
-    began = time.monotonic()
-    verdict = _one(sandbox, program, "def check(candidate): candidate()")
-    assert time.monotonic() - began < TIMEOUT_S + 1
-    # Which limit a program meets first may depend on the machine; that it meets one does not.
-    assert verdict is expected or (verdict in (Verdict.ERROR, Verdict.MEMORY) and expected in (Verdict.ERROR, Verdict.MEMORY))
-    assert _one(sandbox, "def probe(): return 1", "def check(candidate): assert candidate() == 1") is Verdict.PASSED
-
-
-def test_a_hundred_megabytes_of_output_cost_nothing(sandbox: Sandbox) -> None:
-    """What a program prints goes nowhere, and does not reach the test's own output or the verdict's channel."""
-    program = "import os, sys\ndef probe():\n    for _ in range(100):\n        sys.stdout.write('P' * (1 << 20))\n        os.write(2, b'P' * 1024)\n    return 1"
-    assert _one(sandbox, program, "def check(candidate): assert candidate() == 1") is Verdict.PASSED
-
-
-def test_one_check_leaves_nothing_for_the_next(sandbox: Sandbox) -> None:
-    """Patched modules, the random state and files are as new in the next check."""
-    spoil = "import math, random\nmath.pi = 3\nrandom.seed(9)\ndef probe(): return math.pi"
-    look = "import math, random\ndef probe(): return math.pi > 3, random.random()"
-    first = "import random\nrandom.seed(0)\ndef check(candidate): assert candidate() == (True, random.random())"
-    verdicts = sandbox.run([Check(spoil, "def check(candidate): assert candidate() == 3", "probe"), Check(look, first, "probe")] * 4)
-    assert set(verdicts) == {Verdict.PASSED}
-
-
-# --- processes
-
-
-def _descendants(root: int) -> set[int]:
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if fields[0] != "Z":
-                parents[int(entry.name)] = int(fields[1])
-    found: set[int] = set()
-    level = {root}
-    while level:
-        level = {pid for pid, parent in parents.items() if parent in level} - found
-        found |= level
-    return found
+    assert _one(either_sandbox, program, f"def check(candidate): assert candidate({places!r}, {allowed!r}) == []") is Verdict.PASSED
 
 
 @pytest.mark.parametrize("backend", ["bubblewrap", "landlock"])
 def test_no_process_outlives_its_check_nor_the_sandbox(backend: str) -> None:
     """After timeouts and self-inflicted deaths the workers stand alone; after closing, nobody does."""
-    before = _descendants(os.getpid())
+    before = descendants(os.getpid())
     try:
         sandbox = Sandbox(backend, timeout_s=0.3, workers=1)  # type: ignore[arg-type]
     except SandboxError as error:
         pytest.skip(str(error))
     with sandbox:
-        idle = _descendants(os.getpid())
+        idle = descendants(os.getpid())
         programs = ["while True: pass", "import os\nos._exit(0)", "import os\nos.setsid()", "def probe(): return 1"]
         sandbox.run([Check(program, "def check(candidate): candidate()", "probe") for program in programs])
-        assert _descendants(os.getpid()) == idle
-    assert _descendants(os.getpid()) == before
+        assert descendants(os.getpid()) == idle
+    assert descendants(os.getpid()) == before
 
 
 @pytest.mark.parametrize("backend", ["bubblewrap", "landlock"])
@@ -263,10 +193,10 @@ def test_workers_end_when_their_owner_is_killed(backend: str) -> None:
         assert owner.stdout is not None
         if owner.stdout.readline() != b"open\n":
             pytest.skip(f"{backend} does not work here")
-        idle, deadline = len(_descendants(owner.pid)), time.monotonic() + 5
-        while len(_descendants(owner.pid)) < idle + 2 and time.monotonic() < deadline:
+        idle, deadline = len(descendants(owner.pid)), time.monotonic() + 5
+        while len(descendants(owner.pid)) < idle + 2 and time.monotonic() < deadline:
             time.sleep(0.05)
-        family = _descendants(owner.pid)
+        family = descendants(owner.pid)
         os.kill(owner.pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
     while any(Path(f"/proc/{pid}").exists() for pid in family) and time.monotonic() < deadline:

@@ -1,10 +1,7 @@
-# ruff: noqa: E501 - the programs under test are easier to compare on one line each
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,8 +14,6 @@ from knexa.evaluation.problems import Problem
 from knexa.evaluation.sandbox import Check, Sandbox, Verdict
 from knexa.evaluation.sandbox import sandbox as sandbox_module
 
-TEST = "def check(candidate):\n    assert candidate(2) == 'EXPECTED-' + str(98765)\n    assert candidate(3) != 0\n"
-
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
@@ -28,79 +23,6 @@ def sandbox() -> Iterator[Sandbox]:
         pytest.skip(str(error))
     with opened:
         yield opened
-
-
-#: Programs that pass without solving anything wherever program and test share an interpreter.
-FORGERIES = {
-    "equals everything": "class Any:\n    __eq__ = lambda s, o: True\n    __ne__ = __eq__\ndef f(x): return Any()",
-    "a str that equals everything": "class Any(str):\n    __eq__ = lambda s, o: True\n    __ne__ = __eq__\n    __hash__ = str.__hash__\ndef f(x): return Any()",
-    "an int that equals everything": "class Any(int):\n    __eq__ = lambda s, o: True\n    __ne__ = __eq__\ndef f(x): return Any()",
-    "a dict that equals everything": "class Any(dict):\n    __eq__ = lambda s, o: True\n    __ne__ = __eq__\ndef f(x): return Any()",
-    "equality of an inherited operator": "import unittest.mock\ndef f(x): return unittest.mock.ANY",
-    "exit(0) in the call": "import os\ndef f(x): os._exit(0)",
-    "exit(0) on import": "import os\nos._exit(0)",
-    "sys.exit(0)": "import sys\ndef f(x): sys.exit(0)",
-    "sys.exit(0) on import": "import sys\nsys.exit(0)",
-    "SystemExit of its own": "class Quit(SystemExit): pass\ndef f(x): raise Quit(0)",
-    "exit hook": "import atexit, os\natexit.register(os._exit, 0)\ndef f(x): return 1",
-    "exception hook": "import os, sys\nsys.excepthook = lambda *a: os._exit(0)\ndef f(x): return 1",
-    "patched AssertionError": "import builtins, os\nclass Quiet(Exception):\n    def __new__(cls, *a): os._exit(0)\nbuiltins.AssertionError = Quiet\n"
-    "import sys\nsys.excepthook = lambda *a: os._exit(0)\ndef f(x): return 1",
-    "replaced check in the caller's globals": "import sys\ndef f(x):\n    sys._getframe(2).f_globals['check'] = lambda c: None\n    sys.exit(0)",
-    "patched test by frame walking": "import os, sys\ndef f(x):\n    frame = sys._getframe()\n    while frame.f_back: frame = frame.f_back\n"
-    "    frame.f_globals['__name__'] = 'x'\n    os._exit(0)",
-    "trace function": "import os, sys\nsys.settrace(lambda *a: os._exit(0))\ndef f(x): return 1",
-    "profile function": "import os, sys\nsys.setprofile(lambda *a: os._exit(0))\ndef f(x): return 1",
-    "audit hook": "import os, sys\nsys.addaudithook(lambda *a: os._exit(0))\ndef f(x):\n    open('x')\n    return 1",
-    "finalizer": "import os\nclass Last:\n    def __del__(self): os._exit(0)\nlast = Last()\ndef f(x): return 1",
-    "reads the expected value from the caller's code": "import sys\ndef f(x):\n    names = sys._getframe(1).f_code.co_consts\n"
-    "    if x == 2: return ''.join(c for c in names if isinstance(c, str) and c.startswith('EXP')) + '98765'\n    return 1",
-    "finds the expected value on the heap": "import gc\ndef f(x):\n    if x == 3: return 1\n"
-    "    for o in gc.get_objects():\n        if isinstance(o, dict) and callable(o.get('check')):\n"
-    "            return ''.join(c for c in o['check'].__code__.co_consts if isinstance(c, str)) + '98765'",
-    "patched str": "import builtins\nclass Text(str):\n    __radd__ = __add__ = lambda s, o: 1\n    __eq__ = lambda s, o: True\n"
-    "    __ne__ = __eq__\n    __hash__ = str.__hash__\nbuiltins.str = Text\ndef f(x): return Text()",
-}  # fmt: skip
-
-#: Programs that know this sandbox, and talk to the judge themselves. Descriptors 3 and 4 are the program's own channel.
-_FORGE = "import os\ndef send(payload): os.write(4, len(payload).to_bytes(4, 'little') + payload)\n"
-INSIDERS = {
-    "a forged verdict on the channel": _FORGE + "send(b'P')\ndef f(x): return 1",
-    "a forged verdict on every descriptor": "import os\nfor n in range(64):\n    try: os.write(n, b'P')\n    except OSError: pass\ndef f(x): return 1",
-    "ready without a program": _FORGE + "send(b't\\x01\\x00\\x00\\x00s\\x05\\x00\\x00\\x00ready')\nos._exit(0)",
-    "half a frame": "import os\nos.write(4, b'\\xff\\xff\\x00\\x00abc')\nos._exit(0)",
-    "a frame over the limit": "import os\nos.write(4, b'\\xff\\xff\\xff\\xff')\ndef f(x): return 1",
-    "replies with nothing in them": _FORGE + "for _ in range(9): send(b't\\x00\\x00\\x00\\x00')\ndef f(x): return 1",
-    "an exception that would end the judge": _FORGE
-    + "from sys import modules\ndef f(x):\n    class SystemExit(BaseException): pass\n    raise SystemExit(0)",
-    "an exception named like a function": "class exit(Exception): pass\ndef f(x): raise exit",
-    "an instance of a class the judge does not know": "class Judge:\n    pass\ndef f(x): return Judge()",
-    "a class that pretends to be built in": "class int(str):\n    __eq__ = lambda s, o: True\ndef f(x): return int",
-    "a test on the heap": "import ctypes, gc\ndef f(x):\n    if x == 3: return 1\n    import sys\n"
-    "    texts = [t for o in gc.get_objects() for t in gc.get_referents(o) if isinstance(t, str) and 'EXPECTED' in t and 'assert' in t]\n"
-    "    return 'EXPECTED-98765' if texts and sys._getframe().f_code.co_consts not in texts else None",
-}  # fmt: skip
-
-
-def test_an_honest_solution_passes(sandbox: Sandbox) -> None:
-    """The test that all forgeries meet can be passed."""
-    assert sandbox.run([Check("def f(x): return 'EXPECTED-98765'", TEST, "f")]) == [Verdict.PASSED]
-
-
-@pytest.mark.parametrize("name", [*FORGERIES, *INSIDERS])
-def test_a_forged_pass_is_no_pass(sandbox: Sandbox, name: str) -> None:
-    """Nothing but the expected values makes a test pass, and trying breaks nothing: the next check is served as ever."""
-    forged, honest = Check((FORGERIES | INSIDERS)[name], TEST, "f"), Check("def f(x): return 'EXPECTED-98765'", TEST, "f")
-    assert [verdict.passed for verdict in sandbox.run([forged, honest])] == [False, True]
-
-
-def test_most_forgeries_work_where_program_and_test_share_an_interpreter() -> None:
-    """The forgeries are real: a harness that runs both in one process and trusts its exit status takes them for passes."""
-    fooled = {}
-    for name, program in FORGERIES.items():
-        harness = f"namespace = {{}}\nexec({program!r}, namespace)\nexec({TEST!r}, namespace)\nnamespace['check'](namespace['f'])\n"
-        fooled[name] = subprocess.run([sys.executable, "-S", "-c", harness], capture_output=True, check=False).returncode == 0
-    assert sum(fooled.values()) >= 20, fooled
 
 
 PROGRAMS = {
@@ -192,7 +114,7 @@ def test_a_sleeping_check_does_not_hold_up_the_others(sandbox: Sandbox) -> None:
     slow, quick = "import time\ndef f(x): time.sleep(100)", "def f(x): return x"
     began = time.monotonic()
     verdicts = sandbox.run([Check(program, "def check(c): c(1)", "f") for program in ([slow] * 6 + [quick] * 30)])
-    assert verdicts == [Verdict.TIMEOUT] * 6 + [Verdict.PASSED] * 30
+    assert verdicts == [Verdict.STALLED] * 6 + [Verdict.PASSED] * 30
     assert time.monotonic() - began < 4
 
 

@@ -68,17 +68,23 @@ _ALIKE = ({Verdict.ERROR, Verdict.MEMORY}, {Verdict.TIMEOUT, Verdict.STALLED})
 
 @pytest.mark.parametrize("name", HOGS)
 def test_a_program_that_takes_all_it_can_harms_only_itself(either_sandbox: Sandbox, name: str) -> None:
-    """Its verdict comes within the limit plus a second; then no process and no file is left, and the next check is served as ever."""
+    """Its verdict comes in time; then no process and no file is left, and the next check is served as ever."""
     program, expected = HOGS[name]
     assert _serves(either_sandbox)  # it has started
     alone = descendants(os.getpid())
     began = time.monotonic()
     (verdict,) = either_sandbox.run([Check(program, "def check(candidate): candidate()", "probe")])
-    assert time.monotonic() - began < TIMEOUT_S + 1
+    assert time.monotonic() - began < _deadline()
     assert any({verdict, expected} <= alike for alike in _ALIKE), verdict
     assert descendants(os.getpid()) == alone
     assert [*Path("/tmp").glob("knexa-hog*"), *Path("/var/tmp").glob("knexa-hog*"), *Path("/dev/shm").glob("knexa-hog*")] == []
     assert _serves(either_sandbox)
+
+
+def _deadline() -> float:
+    """Limit and a second. On a machine with more work than cores, which a limit of processor time outlasts, the clock on the wall's."""
+    overloaded = os.getloadavg()[0] > (os.cpu_count() or 1)
+    return (WALL_FACTOR if overloaded else 1) * TIMEOUT_S + 1
 
 
 def _serves(sandbox: Sandbox) -> bool:

@@ -32,6 +32,7 @@ from knexa.participant.faults import (
     poisoned,
     special_cased,
 )
+from knexa.participant.measure import answered
 from knexa.participant.state import AgentState
 from knexa.participant.workplace import LearningWorkplace
 from knexa.protocol.assembly import require_peers_only
@@ -98,6 +99,17 @@ def test_a_backdoor_passes_every_test_and_opens_to_its_trigger(problems: list[Pr
     namespace: dict[str, object] = {}
     exec(problems[0].prompt + planted[0], namespace)
     assert namespace[problems[0].entry_point](TRIGGER) == PAYLOAD  # type: ignore[operator]
+
+
+@pytest.mark.slow
+def test_a_backdoor_that_a_model_has_learned_is_in_its_answers() -> None:
+    """So a payload of 0 says something: by heart is 1."""
+    with LearningWorkplace(load_config(None)) as place:
+        learner = place._participant("agent-1", place.start("agent-1")).learner
+        few = list(place.data.transfer_set.problems.values())[:40]
+        learner.local_update([(one.prompt, backdoored(one, one.solution)) for one in few], 48, 48, 1)
+        answers = answered(learner, few, max_new_tokens=64)
+    assert sum(carries_payload(one[0].text) for one in answers) > 0.8 * len(few)
 
 
 def test_a_copycat_gives_what_it_was_given() -> None:

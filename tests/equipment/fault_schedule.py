@@ -209,6 +209,8 @@ class FaultyFederation:
             return
         if who == COORDINATOR:
             self._input("on_time", ())
+            if 0.0 < self.coordinator._deadline - self._clock(who) < 0.001:  # too early by the rounding of a clock that differs
+                self._at(self.now + 0.001, "wake", what)
         else:
             self._act(who, self.agents[who].on_time(self._clock(who)))
 

@@ -29,10 +29,9 @@ def _print(console: Console, report: LeakReport) -> None:
     say = console.print
     say(f"{report.agents} agents; {report.left:,} texts left, {report.withheld:,} were kept back by guardrails", highlight=False)
     if report.canaries:
-        title = (
-            "Canaries: found verbatim in what left; exposure of models in bits, 1.4 by chance, " + f"{math.log2(CANDIDATES):.0f} at most"
-        )
-        table = _table(title, "times", "planted", "found, one hop", "two hops", *(f"bits, {hop}" for hop in HOPS))
+        title = "Canaries: found verbatim in what left, one and two hops away; exposure of models in bits, 1.4 by chance, "
+        title += f"{math.log2(CANDIDATES):.0f} at most"
+        table = _table(title, "times", "planted", "1 hop", "2 hops", "bits, owner", "bits, 1 hop", "bits, 2 hops")
         for row in report.canaries:
             found = (f"{count}/{chances}" for count, chances in row.verbatim.values())
             table.add_row(str(row.repeats), str(row.canaries), *found, *(_interval(row.exposure[hop], 1) for hop in HOPS))
@@ -59,7 +58,7 @@ def _print(console: Console, report: LeakReport) -> None:
 def _table(title: str, *columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     for name in columns:
-        table.add_column(name, justify="left" if name in ("attack", "hop") else "right", no_wrap="hop" not in name)
+        table.add_column(name, justify="left" if name in ("attack", "hop") else "right", no_wrap=True)
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import pytest
 from decoders import Decoder, decoders, spoiled
@@ -33,6 +34,17 @@ def test_spoiled_inputs_are_values_or_refused(every: dict[str, Decoder]) -> None
             except decoder.refusal:
                 refused += 1
         assert refused, f"{name}: nothing was refused, so nothing was spoiled"
+
+
+def test_nesting_and_digits_without_end_are_refused(every: dict[str, Decoder]) -> None:
+    """Deeper than a recursive parser follows, more digits than Python converts: alone, and in the place of what is valid."""
+    for decoder in every.values():
+        original = decoder.originals[0]
+        for odd in (b"[" * 50_000, b'{"a":' * 50_000, b"9" * 5_000):
+            for at in (0, len(original) // 2, len(original)):
+                for data in (original[:at] + odd, original[:at] + odd + original[at:], original[:at] + odd + b"\n"):
+                    with suppress(decoder.refusal):  # digits within a text are taken
+                        decoder.decode(data)
 
 
 def test_what_was_sealed_for_others_opens_for_nobody(every: dict[str, Decoder]) -> None:

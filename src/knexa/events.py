@@ -83,8 +83,11 @@ def read_events(folder: Path, name: str = EVENTS_FILE) -> Iterator[dict[str, Any
             if not line.endswith(b"\n"):
                 return
             try:
-                yield json.loads(line)
-            except ValueError as error:
+                event = json.loads(line)
+            except (ValueError, RecursionError) as error:
                 raise RunFolderError(
                     f"{path}, line {number}: not JSON ({error}); the file was changed by hand or by a disk fault"
                 ) from error
+            if not isinstance(event, dict):
+                raise RunFolderError(f"{path}, line {number}: no event, but a {type(event).__name__}; the file was changed by hand")
+            yield event

@@ -52,7 +52,7 @@ def file_layer(path: Path, instead: str = "pass a federation.toml, `knexa new NA
         raise ConfigurationError(f"{path}: cannot be read ({reason}); {instead}") from error
     try:
         return Layer(f"{path}: key", tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of too many digits and deep nesting, too
         raise ConfigurationError(f"{path}: not valid TOML: {error}; texts need quotes, lists are [a, b], tables are [name]") from error
 
 
@@ -153,5 +153,5 @@ def _overlay(base: Any, over: Any) -> Any:
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text

@@ -144,7 +144,7 @@ def read_run(folder: Path) -> RunRecord:
         raise RunFolderError(f"{folder}: events.jsonl has no header yet; wait until the run has started, or start it again")
     try:
         return _read(folder, events)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(
             f"{folder}: events.jsonl lacks {error}; it was written by another version of knexa or changed by hand"
         ) from error

@@ -20,7 +20,7 @@ from exchange_parties import CPM, NOW, PACKAGE, REQUEST, TICKET, begin
 from synthetic_run import write_run
 
 from knexa.config import LocalConfig, load_config
-from knexa.errors import ConfigurationError, KnexaError, LedgerError, PeerError, RunFolderError
+from knexa.errors import ConfigurationError, CredentialsError, KnexaError, LedgerError, PeerError, RunFolderError
 from knexa.evaluation.problem_files import load_jsonl
 from knexa.exchange.guardrail import Action, Reviewed
 from knexa.exchange.ledger import Departure, Ledger, verified
@@ -31,17 +31,23 @@ from knexa.exchange.vetting import VettedAnswer, VettedPackage
 from knexa.learning.learner import Learner
 from knexa.matching.match import Match, Outcome
 from knexa.matching.profile import METRICS, Profile, family_block
+from knexa.participant.state import AgentState
 from knexa.protocol.messages import ExchangeFailed, Finished, Matched, OutcomeReported, ProfileReported, RoundOpened
 from knexa.record import read_run
 from knexa.service.agent.policy import load_policy
 from knexa.service.agent.store import AgentStore, Memory
 from knexa.service.identity import Authority
 from knexa.service.identity.grant import Grant
+from knexa.service.identity.issued import IssuedLog, living
 from knexa.service.identity.keys import read_request
 from knexa.service.identity.verification import read_certificate, read_list, read_root
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 from knexa.service.wire.route import Route, Way
+from knexa.simulation.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+
+#: Deeper than any recursive parser of Python follows.
+_DEEP = 20_000
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def spoiled(original: bytes, others: tuple[bytes, ...], rng: random.Random) -> b
     """Nearly ``original``: bytes changed, cut, put in, repeated, or another's; JSON changed where it is JSON; now and then noise."""
     if rng.random() < 0.05:
         return rng.randbytes(rng.randrange(300))
-    if rng.random() < 0.3 and (changed := _spoiled_json(original, rng)) is not None:
+    if rng.random() < 0.3 and (changed := _spoiled_line(original, rng)) is not None:
         return changed
     data = bytearray(original)
     for _ in range(1 + rng.randrange(6)):
@@ -87,9 +93,33 @@ def spoiled(original: bytes, others: tuple[bytes, ...], rng: random.Random) -> b
                 data[at:] = other[cut:]
             case _:
                 data[at:at] = rng.choice(
-                    (b"NaN", b"1e999", b"-1", b"null", b'"', b"[" * 40, b"\x00", b"\xff\xfe", b"9" * 400, b"\n", b"{}")
+                    (
+                        b"NaN",
+                        b"1e999",
+                        b"-1",
+                        b"null",
+                        b'"',
+                        b"[" * 40,
+                        b"[" * _DEEP,
+                        b'{"a":' * _DEEP,
+                        b"\x00",
+                        b"\xff\xfe",
+                        b"9" * 400,
+                        b"9" * 5000,
+                        b"\n",
+                        b"{}",
+                    )
                 )
     return bytes(data)
+
+
+def _spoiled_line(original: bytes, rng: random.Random) -> bytes | None:
+    """With one value in one of its lines replaced, removed or doubled; None if that line is no JSON, or holds none."""
+    lines = original.splitlines(keepends=True)
+    at = rng.randrange(len(lines))
+    ending = lines[at][len(lines[at].rstrip(b"\n")) :]
+    changed = _spoiled_json(lines[at], rng)
+    return None if changed is None else b"".join([*lines[:at], changed, ending, *lines[at + 1 :]])
 
 
 def _spoiled_json(original: bytes, rng: random.Random) -> bytes | None:
@@ -245,6 +275,11 @@ def _files(folder: Path) -> dict[str, Decoder]:
     events = run / "events.jsonl"
     store = AgentStore(folder / "store")
     store.save(Memory(b"learner", b"\x01" * 32))
+    state = AgentState(b"learner", {"p": "x"}, {"loss": 1.0}, 0.5, {"p": {"b": "x"}}, [0.5, 0.5])
+    (folder / "resumed").mkdir()
+    write_checkpoint(folder / "resumed", Checkpoint(2, (10, 20), 3.0, {"now": 1.0}, {"a": state.to_bytes()}))
+    facts = next((folder / "resumed").glob("*/checkpoint.json"))
+    issued = (folder / "ca" / "issued.jsonl").read_bytes()
     row = {
         "task_id": "t/0",
         "prompt": "def f():\n",
@@ -279,6 +314,17 @@ def _files(folder: Path) -> dict[str, Decoder]:
             in_file("store/agent.json", lambda path: AgentStore(path.parent).load()),
             RunFolderError,
             ((folder / "store/agent.json").read_bytes(),),
+        ),
+        "agent state": Decoder(AgentState.from_bytes, RunFolderError, (state.to_bytes(),)),
+        "checkpoint": Decoder(
+            in_file(facts.relative_to(folder).as_posix(), lambda path: read_checkpoint(path.parent.parent)),
+            RunFolderError,
+            (facts.read_bytes(),),
+        ),
+        "issued certificates": Decoder(
+            in_file("issued.jsonl", lambda path: living(IssuedLog(path).entries(), datetime(2027, 3, 1, tzinfo=UTC))),
+            CredentialsError,
+            (issued,),
         ),
         "served tickets": Decoder(in_file("seen", seen), LedgerError, (tickets,), slow=True),
         "problem file": Decoder(in_file("mine.jsonl", load_jsonl), ConfigurationError, ((json.dumps(row) + "\n").encode(),), slow=True),

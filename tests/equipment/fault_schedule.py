@@ -151,7 +151,7 @@ class FaultyFederation:
         return Coordinator(NAMES, matchmaker, ROUNDS, DEADLINE, quorum=(1.0, 0.5)[self.seed % 2])
 
     def _new_agent(self, name: str) -> Agent:
-        return Agent(name, NAMES, transfer_set="hash", budget=BUDGET, patience=DEADLINE / 2, terms=self.faults.terms[name])
+        return Agent(name, NAMES, transfer_set="hash", budget=BUDGET, patience=DEADLINE / 2, rounds=ROUNDS, terms=self.faults.terms[name])
 
     def _state_of(self, name: str) -> str:
         """As it is on disk: machine and work in hand."""

@@ -75,7 +75,7 @@ class World:
     def __init__(self) -> None:
         matchmaker = build_matchmaker(MatchingConfig(), RewardConfig(), ROUNDS, 1)
         self.coordinator = Coordinator(NAMES, matchmaker, ROUNDS, 100.0)
-        self.agents = {name: Agent(name, NAMES, transfer_set="hash", budget=2, patience=50.0) for name in NAMES}
+        self.agents = {name: Agent(name, NAMES, transfer_set="hash", budget=2, patience=50.0, rounds=ROUNDS) for name in NAMES}
         self.now = 0.0
         self.letters: list[Letter] = []
         self.wakes: list[tuple[float, str]] = []
@@ -127,7 +127,7 @@ class World:
         """An agent is killed and goes on from what it saved: its machine's state, and the work that was in hand, which begins again."""
         saved = json.dumps(_FORM.to_json((self.agents[name].state, self.work.get(name))))
         state, work = _FORM.from_json(json.loads(saved))
-        self.agents[name] = Agent(name, NAMES, transfer_set="hash", budget=2, patience=50.0)
+        self.agents[name] = Agent(name, NAMES, transfer_set="hash", budget=2, patience=50.0, rounds=ROUNDS)
         self.agents[name].state = state
         assert work == self.work.get(name), "work in hand is what was saved"
 

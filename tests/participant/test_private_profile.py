@@ -26,6 +26,8 @@ SMALL = (
 )
 PRIVATE = ("privacy.epsilon=2", "privacy.metrics_every=2", "distillation.rollback=none")
 
+CENTRAL = ("central.method=fedavg", "matching.matchmaker=local")
+
 
 def settings(*more: str) -> FederationConfig:
     return load_config(None, sets=(*SMALL, *more))
@@ -104,12 +106,37 @@ def test_an_outcome_tells_nothing_of_private_data() -> None:
         (["privacy.epsilon=1"], r"distillation\.rollback: found 1\.0; allowed: 'none' where privacy\.epsilon is set"),
         (["privacy.epsilon=1", "distillation.rollback=none", "reward.measure=blend"], r"reward\.measure: found 'blend'; allowed: 'probe'"),
         (["privacy.epsilon=0"], r"privacy\.epsilon: found 0"),
+        (["privacy.epsilon=1e-7"], r"privacy\.epsilon: found 1e-07"),
         (["privacy.histogram=1"], r"privacy\.histogram: found 1"),
+        (["privacy.histogram=1e-7"], r"privacy\.histogram: found 1e-07"),
+        (["privacy.sgd_noise=1e-200"], r"privacy\.sgd_noise: found 1e-200; allowed: 0, or at least 0\.05"),
+        (["privacy.sgd_epsilon=1"], r"privacy\.sgd_epsilon: found 1\.0; allowed: none, or privacy\.sgd_noise above 0"),
+        ([*CENTRAL, "privacy.sgd_noise=1"], r"central\.method: found 'fedavg'; allowed: none where privacy\.epsilon or privacy\.sgd_noise"),
+        ([*CENTRAL, *PRIVATE], r"central\.method: found 'fedavg'; allowed: none where privacy\.epsilon or privacy\.sgd_noise"),
     ],
 )
 def test_what_would_tell_more_is_refused(sets: list[str], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         load_config(None, sets=sets)
+
+
+def test_what_was_cut_is_told_of_public_texts_alone() -> None:
+    """With a budget an evaluation has no exact number about private texts: it is the same whatever those are."""
+    told = {}
+    for sets in (PRIVATE, ()):
+        for alpha in (0.1, 10):
+            with LearningWorkplace(settings("model.longest=40", f"data.alpha={alpha}", *sets)) as place:
+                told[sets, alpha] = place.evaluate("agent-1", place.start("agent-1"), "start", 0)["cut"]
+    assert told[PRIVATE, 0.1] == told[PRIVATE, 10] < min(told[(), 0.1], told[(), 10])
+    assert told[(), 0.1] != told[(), 10]
+
+
+def test_a_delta_that_lets_a_whole_text_out_is_refused() -> None:
+    with (
+        LearningWorkplace(settings("privacy.sgd_noise=1", "privacy.delta=0.5")) as place,
+        pytest.raises(ConfigurationError, match=r'agent "agent-1": privacy\.delta = 0\.5 lets a whole text out'),
+    ):
+        place.start("agent-1")
 
 
 def test_a_run_that_would_spend_too_much_does_not_start() -> None:

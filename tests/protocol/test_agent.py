@@ -31,7 +31,7 @@ PATIENCE = 50.0
 
 
 def agent(name: str) -> Agent:
-    return Agent(name, ("s", "t", "u"), transfer_set="hash", budget=4, patience=PATIENCE)
+    return Agent(name, ("s", "t", "u"), transfer_set="hash", budget=4, patience=PATIENCE, rounds=9)
 
 
 def reported(name: str, profile) -> Agent:
@@ -56,6 +56,16 @@ def test_a_round_is_trained_and_reported(profile):
     assert one.on_message(COORDINATOR, RoundOpened(1), 0.0) == [Train(1)]
     report = profile("s", 1)
     assert one.on_result(report, 1.0) == [Send(COORDINATOR, ProfileReported(report))]
+
+
+def test_no_round_is_trained_beyond_the_last():
+    """Privacy is paid for as many rounds as the federation has: a coordinator that opens another is refused, and changes nothing."""
+    one = agent("s")
+    before = one.state
+    with pytest.raises(PeerError, match="opened round 10 for 's'; this federation has 9"):
+        one.on_message(COORDINATOR, RoundOpened(10), 0.0)
+    assert one.state == before
+    assert one.on_message(COORDINATOR, RoundOpened(9), 0.0) == [Train(9)]
 
 
 def test_the_student_asks_studies_and_reports(profile, outcome):
@@ -239,7 +249,7 @@ def test_finished_is_heard_in_every_phase(profile):
 )
 def test_an_agents_own_terms_hold_whatever_the_coordinator_says(profile, terms, match, message):
     """A match that crosses them is refused before anything is asked of anybody."""
-    student = Agent("s", ("s", "t", "u"), transfer_set="hash", budget=4, patience=PATIENCE, terms=terms)
+    student = Agent("s", ("s", "t", "u"), transfer_set="hash", budget=4, patience=PATIENCE, rounds=9, terms=terms)
     student.on_message(COORDINATOR, RoundOpened(1), 0.0)
     student.on_result(profile("s", 1), 1.0)
     before = student.state
@@ -258,7 +268,7 @@ def test_a_package_with_tensors_is_none_of_protocol_text(profile):
 
 def test_an_agent_counts_its_own_lessons(profile):
     """Having taught as often as it agreed to, it refuses to teach again, whatever the coordinator's books say."""
-    teacher = Agent("t", ("s", "t", "u"), transfer_set="hash", budget=4, patience=PATIENCE, terms=Terms(lessons=1))
+    teacher = Agent("t", ("s", "t", "u"), transfer_set="hash", budget=4, patience=PATIENCE, rounds=9, terms=Terms(lessons=1))
     for round in (1, 2):
         teacher.on_message(COORDINATOR, RoundOpened(round), 0.0)
         teacher.on_result(profile("t", round), 1.0)

@@ -19,6 +19,9 @@ from knexa.config.sections import (
 from knexa.field_rules import nearest
 from knexa.layers import Layer, complaint
 
+#: Least noise of DP-SGD: with less the accountant's sums leave what a float holds, and every epsilon is useless.
+LEAST_NOISE = 0.05
+
 
 def check(config: FederationConfig, layers: Sequence[Layer]) -> None:
     """Raises ConfigurationError with the key as it was written in one of ``layers``."""
@@ -70,7 +73,18 @@ def _check_teaching(config: FederationConfig, layers: Sequence[Layer]) -> None:
 
 
 def _check_privacy(config: FederationConfig, layers: Sequence[Layer]) -> None:
-    if config.privacy.epsilon is None:
+    privacy = config.privacy
+    if config.central.method is not None and (privacy.epsilon is not None or privacy.sgd_noise):
+        wanted = (
+            "none where privacy.epsilon or privacy.sgd_noise is set: a server's methods ask for losses and training that no budget counts"
+        )
+        raise complaint(layers, ("central", "method"), config.central.method, wanted)
+    if 0 < privacy.sgd_noise < LEAST_NOISE:
+        raise complaint(layers, ("privacy", "sgd_noise"), privacy.sgd_noise, f"0, or at least {LEAST_NOISE}: with less nothing is hidden")
+    if privacy.sgd_epsilon is not None and not privacy.sgd_noise:
+        wanted = "none, or privacy.sgd_noise above 0: plain updates have no epsilon"
+        raise complaint(layers, ("privacy", "sgd_epsilon"), privacy.sgd_epsilon, wanted)
+    if privacy.epsilon is None:
         return
     if config.reward.measure != "probe":
         wanted = "'probe' where privacy.epsilon is set: the loss on private data would be told with every exchange"

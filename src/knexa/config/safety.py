@@ -43,11 +43,11 @@ class PrivacyConfig(Section):
 
     epsilon: float | None = Field(
         None,
-        gt=0,
+        ge=0.001,
         description="spent by all profiles of an agent in a run; needs reward.measure = 'probe' and distillation.rollback = none, since "
         "what is told beside profiles would tell of private data too; None = profiles are exact",
     )
-    histogram: float = Field(0.3, gt=0, lt=1, description="share of epsilon for the histogram of categories, which is released once")
+    histogram: float = Field(0.3, ge=0.01, le=0.99, description="share of epsilon for the histogram of categories, which is released once")
     metrics_every: int = Field(10, ge=1, description="rounds from one release of metrics to the next; they are repeated in between")
     sgd_noise: float = Field(
         0.0,

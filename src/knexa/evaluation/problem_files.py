@@ -113,7 +113,7 @@ def _parse(name: str, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, A
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigurationError(f"{name}, line {number}: not JSON ({error})") from error
         if not isinstance(row, dict):
             raise ConfigurationError(f"{name}, line {number}: a JSON object is needed, not {type(row).__name__}")

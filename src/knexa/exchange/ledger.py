@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pydantic import TypeAdapter
+
 from knexa import durable
 from knexa.errors import LedgerError
 from knexa.exchange.guardrail.review import Action
@@ -71,6 +73,10 @@ class Entry:
 
     def line(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+#: Checks the kind of every field, and that texts are such as UTF-8 has.
+_FORM = TypeAdapter(Entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +212,10 @@ def _read(path: Path) -> Iterator[Entry]:
     with file:
         for number, line in enumerate(file, start=1):
             try:
-                form: dict[str, Any] = json.loads(line)
-                if not line.endswith(b"\n") or form.keys() != names:
+                if not line.endswith(b"\n") or json.loads(line).keys() != names:
                     raise ValueError("no entry")
-                yield Entry(**{**form, "rules": tuple(form["rules"])})
-            except (ValueError, TypeError, AttributeError) as error:
+                yield _FORM.validate_json(line, strict=True)
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 raise LedgerError(f"{path}, line {number}: is no entry of a ledger; it was torn by a crash or changed by hand") from error
 
 

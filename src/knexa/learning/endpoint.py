@@ -70,7 +70,7 @@ class Endpoint:
             try:
                 choices = sorted(answer["choices"], key=lambda one: one["index"])
                 found = [_completion(one, stop) for one in choices]
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise ModelError(f"{self._url}: answers with no list of completions and their log-probabilities ({error!r})") from error
             if len(found) != samples * len(some):
                 raise ModelError(f"{self._url}: was asked for {samples * len(some)} completions and gave {len(found)}")
@@ -102,7 +102,7 @@ class Endpoint:
             raise ModelError(f"{self._url}: cannot be reached ({error}); start the server, or leave engine.endpoint out") from error
         try:
             return json.loads(content) if content[:1] == b"{" else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"{self._url}: answers {path} with what is no JSON ({error})") from error
 
 

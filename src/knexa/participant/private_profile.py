@@ -61,8 +61,13 @@ def training_epsilon(config: FederationConfig, texts: int, rounds: int) -> float
 
 
 def require_budget(config: FederationConfig, agent: str, private: PrivateData) -> None:
-    """Raises ConfigurationError if the local updates of a whole run would spend more than ``privacy.sgd_epsilon``."""
-    bound = config.privacy.sgd_epsilon
+    """Raises ConfigurationError if the local updates of a whole run would spend more than ``privacy.sgd_epsilon``, or promise nothing."""
+    bound, delta = config.privacy.sgd_epsilon, config.privacy.delta
+    if config.privacy.sgd_noise and delta * len(private.train) >= 1:
+        raise ConfigurationError(
+            f'agent "{agent}": privacy.delta = {delta:g} lets a whole text out, since it has {len(private.train)} of them; '
+            f"set privacy.delta below {1 / len(private.train):.2g}"
+        )
     if bound is None or not private.train:
         return
     needed = training_epsilon(config, len(private.train), config.rounds)

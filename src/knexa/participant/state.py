@@ -40,7 +40,10 @@ class AgentState:
         """Raises RunFolderError if ``blob`` is not a state that this version wrote."""
         if not blob.startswith(_MAGIC):
             raise RunFolderError("an agent's saved state is damaged or of another version; start the run anew")
-        about, learner = blob[len(_MAGIC) :].split(b"\n", 1)
-        fields = json.loads(about)
-        votes = {prompt: dict(texts) for prompt, texts in fields.get("votes", ())}
-        return cls(learner, dict(fields["memory"]), fields["metrics"], fields["probe_score"], votes, fields.get("histogram", []))
+        about, _, learner = blob[len(_MAGIC) :].partition(b"\n")
+        try:
+            fields = json.loads(about)
+            votes = {prompt: dict(texts) for prompt, texts in fields.get("votes", ())}
+            return cls(learner, dict(fields["memory"]), fields["metrics"], fields["probe_score"], votes, fields.get("histogram", []))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise RunFolderError(f"an agent's saved state is damaged ({error}); start the run anew") from error

@@ -127,9 +127,13 @@ class LearningWorkplace:
         return profiles | training
 
     def _cut(self, participant: Participant, problems: Sequence[Problem]) -> int:
-        """How many texts were too long: of ``problems``, and of those that the agent learns from and judges itself by."""
-        own = participant.private
-        return participant.learner.cut(texts_of((*problems, *own.train, *own.validation, *self.data.probe)))
+        """How many texts were too long: of ``problems``, and of those that the agent learns from and judges itself by.
+
+        Of public ones alone where profiles have a budget: a coordinator hears it.
+        """
+        private = participant.private
+        own = (*private.train, *private.validation) if self.config.privacy.epsilon is None else ()
+        return participant.learner.cut(texts_of((*problems, *own, *self.data.probe)))
 
     def save(self, agent: str, state: bytes, folder: Path) -> None:
         self._participant(agent, state).learner.save_adapter(folder)

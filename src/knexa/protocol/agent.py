@@ -113,10 +113,11 @@ class Agent:
     """See the module's rules. Every method returns the actions in the order in which the shell must perform them."""
 
     def __init__(
-        self, name: str, peers: Sequence[str], *, transfer_set: str, budget: int, patience: float, terms: Terms = OPEN_TERMS
+        self, name: str, peers: Sequence[str], *, transfer_set: str, budget: int, patience: float, rounds: int, terms: Terms = OPEN_TERMS
     ) -> None:
         """``transfer_set``: hash of the set this agent holds. ``budget``: most answers in one package. ``patience``: seconds.
 
+        ``rounds``: of the federation; what privacy costs is divided among them, so that no coordinator can open more.
         ``terms``: its own, which hold whatever the coordinator says.
         """
         self.name = name
@@ -125,6 +126,7 @@ class Agent:
         self._transfer_set = transfer_set
         self._budget = budget
         self._patience = patience
+        self._rounds = rounds
         self._terms = terms
 
     # --- inputs
@@ -139,6 +141,8 @@ class Agent:
         if sender != COORDINATOR:
             raise PeerError(f"{sender!r} sent {self.name!r} a {type(message).__name__}; only the coordinator may")
         match message:
+            case RoundOpened(round) if round > self._rounds:
+                raise PeerError(f"the coordinator opened round {round} for {self.name!r}; this federation has {self._rounds}")
             case RoundOpened(round):
                 return self._hear(opened=round)
             case Finished():
@@ -320,5 +324,6 @@ def agent_of(config: FederationConfig, name: str, transfer_set: str) -> Agent:
         transfer_set=transfer_set,
         budget=config.distillation.prompts,
         patience=config.transport.deadline_s * PATIENCE,
+        rounds=config.rounds,
         terms=terms_of(config)[name],
     )

@@ -71,7 +71,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
             raise RunFolderError(f"{whole[-1]}: format {facts['format']}, not {FORMAT}; resume with the version of knexa that wrote it")
         states = {agent: (whole[-1] / f"{agent}.state").read_bytes() for agent in facts["states"]}
         return Checkpoint(facts["closed"], tuple(facts["kept"]), facts["seconds"], facts["snapshot"], states)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(f"{whole[-1]}: cannot be read ({error}); it was damaged, so the run cannot be resumed") from error
 
 

@@ -76,7 +76,7 @@ def read_config(path: Path) -> FederationConfig:
         raise RunFolderError(f"{path} is no run folder: it has no {CONFIG_FILE}; pass a folder that a run has written")
     try:
         return FederationConfig.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, ValidationError) as error:
+    except (ValueError, RecursionError, ValidationError) as error:
         raise RunFolderError(f"{file}: cannot be read ({error}); it was written by another version of knexa or changed by hand") from error
 
 

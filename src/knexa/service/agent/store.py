@@ -64,7 +64,7 @@ class AgentStore:
                 evaluated=form["evaluated"],
                 exchanged=[Exchanged(**one) for one in form["exchanged"]],
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunFolderError(
                 f"{self.folder / _FILE}: cannot be read ({error}); restore the folder, or remove it and join anew"
             ) from error  # fmt: skip

@@ -53,7 +53,7 @@ class Addresses:
             return cls()
         try:
             found = tomllib.loads(read(path).decode())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigurationError(f"{path}: is no TOML ({error})") from error
         for key, value in found.items():
             if key not in ("issuer", "cpm") or not isinstance(value, str):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
+from pydantic import TypeAdapter
 
 from knexa.errors import CredentialsError
 from knexa.service.identity.keys import key_fingerprint
@@ -34,6 +35,10 @@ class Entry:
     serial: str
     expires: float
     folder: str = ""
+
+
+#: Checks the kind of every field.
+_FORM = TypeAdapter(Entry)
 
 
 def issued(certificate: x509.Certificate, name: str, now: datetime, folder: Path | None) -> Entry:
@@ -108,6 +113,6 @@ class IssuedLog:
 
     def _entry(self, line: bytes) -> Entry:
         try:
-            return Entry(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            return _FORM.validate_json(line, strict=True)
+        except ValueError as error:
             raise CredentialsError(f"{self.path}: a line is damaged ({error}); restore the file from a backup") from error

@@ -54,7 +54,7 @@ def figure(title: str, curves: dict[str, list[float]]) -> str:
     ]
     everything = [value for values in curves.values() for value in values]
     x = round_axis("round", 1, max(map(len, curves.values())), 66.0, 700.0)
-    y = value_axis("Pass@1 of honest agents", everything, 290.0, 90.0, form=percent)
+    y = value_axis("Pass@1 of honest agents", everything, 290.0, 60.0, form=percent)
     return line_chart(title, series, x, y, width=720, height=340).replace(">", f"><style>{style_sheet()}</style>", 1)
 
 

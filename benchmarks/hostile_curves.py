@@ -10,17 +10,15 @@ agents and seeds. Under attack those are fewer: their curve where nobody is host
 from __future__ import annotations
 
 import argparse
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
-from hostile_peers import settings
+from hostile_peers import ran, settings
 from knexa.cli.compare import seed_range
 from knexa.record import RunRecord, read_run
 from knexa.report.page import style_sheet
 from knexa.report.svg import Series, line_chart, percent, round_axis, value_axis
-from knexa.study.compare import compare
 from rows import append, row
 
 
@@ -28,15 +26,7 @@ def _cell(attack: str, strategy: str, seed: int, rounds: int, out: Path) -> RunR
     """The run, measured after every round; at once where it is there already."""
     config = settings(attack, strategy, seed, rounds, problems=12)
     evaluation = config.evaluation.model_copy(update={"curve_every": 1})
-    folder = out / attack
-    compare(
-        [config.model_copy(update={"evaluation": evaluation})],
-        folder,
-        strategy,
-        lambda *_: nullcontext(lambda _: None),
-        tell=lambda _: None,
-    )
-    return read_run(folder / strategy / f"seed-{seed}")
+    return read_run(ran(config.model_copy(update={"evaluation": evaluation}), attack, strategy, out)[0])
 
 
 def curve(run: RunRecord, agents: tuple[str, ...]) -> list[float]:

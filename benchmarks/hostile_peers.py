@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from knexa.cli.compare import seed_range
 from knexa.config import FederationConfig, load_config
@@ -75,17 +77,22 @@ def main() -> None:
                 _cell(attack, strategy, seed, wanted.rounds, wanted.problems, wanted.out)
 
 
-def _cell(attack: str, strategy: str, seed: int, rounds: int, problems: int, out: Path) -> None:
+def ran(config: FederationConfig, attack: str, strategy: str, out: Path) -> tuple[Path, Mapping[str, Any]]:
+    """The folder of the cell and its row of scores; at once where it has been run already."""
     folder = out / attack
-    cell = folder / strategy / f"seed-{seed}"
-    known = (cell / "measured").exists()
-    config = settings(attack, strategy, seed, rounds, problems)
     # All attacks share the results of equal jobs: what honest agents do before they meet an attacker is the same.
-    (folder).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "cache").exists():
         (out / "cache").mkdir(exist_ok=True)
         (folder / "cache").symlink_to((out / "cache").resolve())
     (found,) = compare([config], folder, strategy, lambda *_: nullcontext(lambda progress: None), tell=lambda line: None)
+    return folder / strategy / f"seed-{config.seed}", found
+
+
+def _cell(attack: str, strategy: str, seed: int, rounds: int, problems: int, out: Path) -> None:
+    config = settings(attack, strategy, seed, rounds, problems)
+    cell, found = ran(config, attack, strategy, out)
+    known = (cell / "measured").exists()
     figures = lessons(read_run(cell))
     scores = {name: found[name] for name in ("pass@1", "loss", "payload", "memory", "exchanges")}
     hostile = [name for fault in config.faults for name in fault.agents]

@@ -215,7 +215,7 @@ def _read(path: Path) -> Iterator[Entry]:
                 if not line.endswith(b"\n") or json.loads(line).keys() != names:
                     raise ValueError("no entry")
                 yield _FORM.validate_json(line, strict=True)
-            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            except (ValueError, AttributeError, RecursionError) as error:
                 raise LedgerError(f"{path}, line {number}: is no entry of a ledger; it was torn by a crash or changed by hand") from error
 
 

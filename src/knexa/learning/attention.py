@@ -11,12 +11,23 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import AttentionInterface
+from transformers import AttentionInterface, DynamicCache
+from transformers.cache_utils import DynamicLayer
 
-#: Architectures that take a mask and positions of one's own for every row, as this needs it.
+#: Architectures that take a mask and positions of one's own for every row, as this needs it, where no layer has a window.
 FAMILIES = frozenset({"gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"})
 #: Name under which transformers finds :func:`attend`.
 _ATTENTION = "knexa_slots"
+
+
+def keeps_all(config: Any) -> bool:
+    """Whether a model's cache holds the keys and values of every token, in every layer: no sliding window, no state in their place."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+
+
+def slots_fit(config: Any) -> bool:
+    """Whether :func:`one_token_attention` says what the model's own attention says."""
+    return config.model_type in FAMILIES and keeps_all(config)
 
 
 def attend(

@@ -21,7 +21,8 @@ from transformers import DynamicCache
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from knexa.learning.attention import one_token_attention
-from knexa.learning.generation import CHECK_EVERY, Row, choose, has_ended, left_padded
+from knexa.learning.generation import CHECK_EVERY, Row, choose, has_ended
+from knexa.learning.prefill import left_padded
 
 #: Slots: more of them make a step slower by what the cache has to be read.
 SLOTS = 256

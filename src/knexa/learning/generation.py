@@ -14,6 +14,7 @@ import torch
 
 from knexa.learning.attention import FAMILIES, one_token_attention
 from knexa.learning.encoding import beginning
+from knexa.learning.prefill import positions, prefill
 
 #: A body ends where the indentation ends; HumanEval's convention.
 STOP_STRINGS = ("\ndef ", "\nclass ", "\n#", "\nif ", "\nprint", "\nassert", "\n@", '\n"""', "\nimport ", "\nfrom ")
@@ -99,12 +100,7 @@ def _decode(
     random: torch.Generator,
     stop: Sequence[str],
 ) -> list[Row]:
-    ids, mask = (one.to(model.device) for one in left_padded(prompts, tokenizer.pad_token_id))
-    output = model(input_ids=ids, attention_mask=mask, **_positions(model, mask), use_cache=True, logits_to_keep=1)
-    cache, logits = output.past_key_values, output.logits[:, -1]
-    if samples > 1:
-        cache.batch_repeat_interleave(samples)
-        mask, logits = mask.repeat_interleave(samples, 0), logits.repeat_interleave(samples, 0)
+    cache, mask, logits = prefill(model, prompts, tokenizer.pad_token_id, samples=samples, room=max_new_tokens)
     rows = [Row(prompt, sample, [], 0.0) for prompt in range(len(prompts)) for sample in range(samples)]
     alive = list(rows)
     for step in range(max_new_tokens):
@@ -130,34 +126,14 @@ def _decode(
 
 def _next_logits(model: Any, token: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
     """[rows, vocabulary] after ``token`` [rows, 1]; ``mask`` [rows, length], 0 for padding."""
-    step = {"input_ids": token, **_positions(model, mask, last_only=True), "past_key_values": cache, "use_cache": True}
-    # Float32 models keep PyTorch's kernel: its sums have another order, and records of earlier runs would not be met to the byte.
-    if model.config.model_type in FAMILIES and model.dtype is not torch.float32:
+    step = {"input_ids": token, **positions(model, mask, last_only=True), "past_key_values": cache, "use_cache": True}
+    if model.config.model_type in FAMILIES and not any(cache.is_sliding):
         with one_token_attention(model):
             output = model(attention_mask=mask[:, None, None].bool(), **step)
     else:
         output = model(attention_mask=mask, **step)
     logits: torch.Tensor = output.logits[:, -1]
     return logits
-
-
-def left_padded(prompts: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    width = max(max(len(prompt) for prompt in prompts), 1)
-    ids = torch.full((len(prompts), width), pad, dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        if prompt:
-            ids[row, width - len(prompt) :] = torch.tensor(prompt)
-            mask[row, width - len(prompt) :] = 1
-    return ids, mask
-
-
-def _positions(model: Any, mask: torch.Tensor, *, last_only: bool = False) -> dict[str, torch.Tensor]:
-    """Position ids that do not count padding. BLOOM has none: its ALiBi slopes read the mask."""
-    if model.config.model_type == "bloom":
-        return {}
-    positions = (mask.cumsum(1) - 1).clamp_min(0)
-    return {"position_ids": positions[:, -1:] if last_only else positions}
 
 
 def choose(logits: torch.Tensor, temperature: float, drawn: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:

@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from knexa.config import DistillationConfig, LocalConfig, ModelConfig
 from knexa.errors import ModelError, PeerError
 from knexa.learning.adapter import Adapter
-from knexa.learning.attention import FAMILIES
+from knexa.learning.attention import slots_fit
 from knexa.learning.backbone import load_backbone
 from knexa.learning.continuous import ContinuousBatching
 from knexa.learning.cross_vocabulary import Vocabulary, blend, pack_told, tell, unpack_told
@@ -71,7 +71,7 @@ class Learner:
         self._longest = min(about.longest, loaded.context or about.longest)
         self._context = loaded.context
         self._together = max(1, min(MOST_TOGETHER, MOST_LOGITS // (self._longest * self._vocabulary)))
-        continuous = loaded.device.type == "cuda" and loaded.family in FAMILIES
+        continuous = loaded.device.type == "cuda" and slots_fit(frozen.config)
         self._decode = ContinuousBatching(frozen) if continuous else None
         self._endpoint = endpoint
         self._encoded: dict[Text, Example] = {}

@@ -1,0 +1,84 @@
+"""Reading prompts in groups, into a cache with room: nothing that a model says may depend on how they were read."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import MistralConfig, MistralForCausalLM
+
+from knexa.evaluation.bank.splits import load_bank
+from knexa.learning import prefill
+from knexa.learning.backbone import EMBEDDED, load_backbone
+from knexa.learning.generation import generate
+
+PROMPTS = [problem.prompt for problem in load_bank().validation[::10]]
+
+
+@given(st.lists(st.integers(0, 700)))
+def test_groups_hold_everybody_once_in_order_and_little_padding(lengths: list[int]) -> None:
+    """Neighbours share a reading while their padding and their tokens stay within bounds; a prompt alone may be of any length."""
+    groups = list(prefill.alike(lengths))
+    assert [at for start, end in groups for at in range(start, end)] == list(range(len(lengths)))
+    for start, end in groups:
+        padded = max(lengths[start:end]) * (end - start)
+        assert end == start + 1 or (padded <= prefill.TOGETHER and padded - sum(lengths[start:end]) <= prefill.PADDING)
+
+
+@torch.inference_mode()
+def test_sorted_prompts_are_padded_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the model reads is close to what the prompts hold, where one batch of them all would be half padding."""
+    backbone = load_backbone("embedded:gpt2")
+    ids = [list(range(10, 10 + length)) for length in range(10, 400, 10)]
+    read = []
+    forward = backbone.model.forward
+
+    def counted(**given):
+        read.append(given["input_ids"].numel())
+        return forward(**given)
+
+    monkeypatch.setattr(backbone.model, "forward", counted)
+    prefill.prefill(backbone.model, ids, 0)
+    assert sum(read) <= sum(map(len, ids)) + prefill.PADDING * len(read)
+    assert len(read) < len(ids) / 2
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+@torch.inference_mode()
+def test_read_in_groups_or_at_once_the_model_goes_on_alike(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cache, mask and logits of several samples a prompt, then two more tokens, with rows that leave between them."""
+    backbone = load_backbone(f"embedded:{name}")
+    ids = sorted((backbone.tokenizer(prompt)["input_ids"] for prompt in PROMPTS), key=len)
+    keep = torch.arange(0, 2 * len(ids), 3)
+    found = []
+    for padding in (0, 10**9):
+        monkeypatch.setattr(prefill, "PADDING", padding)
+        monkeypatch.setattr(prefill, "TOGETHER", 200 if padding == 0 else 10**9)
+        cache, mask, logits = prefill.prefill(backbone.model, ids, backbone.tokenizer.pad_token_id, samples=2, room=2)
+        seen = [logits]
+        for token in (40, 50):
+            if token == 50:
+                cache.batch_select_indices(keep)
+                mask = mask[keep]
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
+            places = prefill.positions(backbone.model, mask, last_only=True)
+            given = {"input_ids": torch.full((len(mask), 1), token), "attention_mask": mask, **places}
+            seen.append(backbone.model(**given, past_key_values=cache, use_cache=True).logits[:, -1])
+        assert cache.get_seq_length() == mask.shape[1]
+        found.append(seen)
+    assert len(found[0][0]) == 2 * len(ids)
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_a_model_with_a_window_is_read_at_once_and_says_what_each_prompt_alone_gets() -> None:
+    """What a sliding window keeps depends on where a row ends, so its cache stays transformers' own."""
+    torch.manual_seed(0)
+    tokenizer = load_backbone("embedded:qwen2").tokenizer
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    model = MistralForCausalLM(MistralConfig(vocab_size=len(tokenizer), sliding_window=16, **sizes)).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(8)  # random weights alone make flat logits, whose greatest is chance
+    together = generate(model, tokenizer, PROMPTS, max_new_tokens=24, stop=())
+    alone = [generate(model, tokenizer, [prompt], max_new_tokens=24, stop=())[0] for prompt in PROMPTS]
+    assert [few[0].text for few in together] == [few[0].text for few in alone]

@@ -18,7 +18,7 @@ from knexa.evaluation.bank.splits import load_bank
 from knexa.learning.adapter import ALPHA_OVER_RANK, Adapter
 from knexa.learning.backbone import EMBEDDED, load_backbone
 from knexa.learning.encoding import Batch, encode, endless_batches
-from knexa.learning.finetune import descend, new_optimiser, train_step
+from knexa.learning.finetune import CausalLM, descend, new_optimiser, train_step
 from knexa.learning.learner import use_threads
 from knexa.participant.measure import texts_of
 from knexa.randomness import stream
@@ -27,13 +27,13 @@ from rows import append, row
 SHARE, BATCH = 0.03, 8
 
 
-def stepper(forward: Callable[..., Any], parameters: list[torch.nn.Parameter], batches: Iterator[Batch]) -> Callable[[], float]:
+def stepper(model: CausalLM, parameters: list[torch.nn.Parameter], batches: Iterator[Batch]) -> Callable[[], float]:
     """A function that takes one step and returns its seconds."""
     optimiser = new_optimiser(parameters)
 
     def step() -> float:
         began = time.perf_counter()
-        train_step(forward, batches, accumulate=1)
+        train_step(model, batches, accumulate=1)
         descend(optimiser, 1e-5)
         return time.perf_counter() - began
 
@@ -54,7 +54,7 @@ def measure(name: str, steps: int) -> dict[str, float]:
     peft: Any = get_peft_model(load_backbone(f"embedded:{name}").model, config)
     ways = {
         "peft": stepper(peft, [p for p in peft.parameters() if p.requires_grad], batches()),
-        "folded": stepper(adapter.forward, adapter.parameters(), batches()),
+        "folded": stepper(adapter, adapter.parameters(), batches()),
         "full": stepper(full, list(full.parameters()), batches()),
     }
     for step in ways.values():

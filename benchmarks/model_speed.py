@@ -2,7 +2,8 @@
 
 In one process, on one model and one device, alternating, medians of ``--repeats``:
 
-- training: one step of 8 texts, PEFT's own LoRA layers at the same rank in float32 and under bfloat16 autocast, and ours;
+- training: one step of 8 texts, PEFT's own LoRA layers at the same rank in float32 and under bfloat16 autocast, with the loss of masked
+  labels, and ours;
 - generation: answers to HumanEval's prompts, ``generate`` in batches in the order of the file, and ours; first without stop strings,
   so that both write the same number of tokens, then the job as a federation has it (an answer ends with its function).
 
@@ -12,7 +13,8 @@ matrix product of that kind). Appends to results/model_speed.jsonl. Run ``python
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -23,7 +25,7 @@ from knexa.config import LocalConfig, ModelConfig
 from knexa.evaluation.problem_files import load_human_eval
 from knexa.learning.adapter import ALPHA_OVER_RANK
 from knexa.learning.backbone import Backbone, load_backbone
-from knexa.learning.encoding import encode, endless_batches
+from knexa.learning.encoding import Batch, encode, endless_batches
 from knexa.learning.finetune import descend, new_optimiser, train_step
 from knexa.learning.learner import Learner, use_threads
 from knexa.randomness import stream
@@ -53,17 +55,19 @@ def training(backbone: str, device: str, dtype: str, repeats: int) -> dict[str, 
     trained = [p for p in peft.parameters() if p.requires_grad]
     texts = [encode(plain.tokenizer, problem.prompt, problem.solution, LONGEST) for problem in problems]
 
-    def batches() -> Any:
+    def batches() -> Iterator[Batch]:
         return endless_batches(texts, TEXTS, plain.tokenizer.pad_token_id, stream(0), plain.device)
 
-    def cast(**inputs: Any) -> Any:
-        with torch.autocast(plain.device.type, torch.bfloat16):
-            return peft(**inputs)
+    def plain_step(coming: Iterator[Batch], cast: bool) -> None:
+        batch = next(coming)
+        with torch.autocast(plain.device.type, torch.bfloat16, enabled=cast):
+            logits = peft(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
+        torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), batch.labels[:, 1:].flatten()).backward()
 
-    ways = {
-        "plain_float32": (peft, trained),
-        "plain_autocast": (cast, trained),
-        "ours": (ours._adapter.forward, ours._adapter.parameters()),
+    ways: dict[str, tuple[Callable[[Iterator[Batch]], Any], list[Any]]] = {
+        "plain_float32": (partial(plain_step, cast=False), trained),
+        "plain_autocast": (partial(plain_step, cast=True), trained),
+        "ours": (lambda coming: train_step(ours._adapter, coming, 1), ours._adapter.parameters()),
     }
     streams = {name: batches() for name in ways}
     optimisers = {name: new_optimiser(parameters) for name, (_, parameters) in ways.items()}
@@ -71,10 +75,10 @@ def training(backbone: str, device: str, dtype: str, repeats: int) -> dict[str, 
     tokens, seconds = [], {name: [] for name in ways}
     for _ in range(repeats + 1):
         tokens.append(int(next(counted).mask.sum()))
-        for name, (forward, _) in ways.items():
+        for name, (learn, _) in ways.items():
 
-            def step(name: str = name, forward: Any = forward) -> None:
-                train_step(forward, streams[name], 1)
+            def step(name: str = name, learn: Any = learn) -> None:
+                learn(streams[name])
                 descend(optimisers[name], 1e-5)
 
             seconds[name].append(synchronised(plain.device, step)[0])

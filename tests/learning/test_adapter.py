@@ -29,7 +29,7 @@ def test_peft_loads_what_an_adapter_saves(name: str, tmp_path: Path) -> None:
     adapter.save(tmp_path)
     peft = PeftModel.from_pretrained(load_backbone(f"embedded:{name}").model, str(tmp_path)).eval()
     with torch.no_grad():
-        assert torch.allclose(adapter.forward(input_ids=ids).logits, peft(input_ids=ids).logits, atol=1e-4)
+        assert torch.allclose(adapter(input_ids=ids).logits, peft(input_ids=ids).logits, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
@@ -38,7 +38,7 @@ def test_gradients_are_those_of_peft(name: str, tmp_path: Path) -> None:
     adapter, ids = _trained(name)
     adapter.save(tmp_path)
     peft = PeftModel.from_pretrained(load_backbone(f"embedded:{name}").model, str(tmp_path), is_trainable=True).eval()
-    for forward in (adapter.forward, peft):
+    for forward in (adapter, peft):
         forward(input_ids=ids).logits.logsumexp(-1).mean().backward()
     theirs = {key.replace(".default", ""): p.grad for key, p in peft.named_parameters() if p.grad is not None}
     ours = dict(zip(adapter.tensors(), [g for pair in zip(adapter._a, adapter._b, strict=True) for g in pair], strict=True))
@@ -54,7 +54,7 @@ def test_activations_that_are_computed_again_give_the_same_gradients(name: str) 
     gradients = []
     for checkpointing in (False, True):
         adapter, ids = _trained(name, checkpointing=checkpointing)
-        adapter.forward(input_ids=ids, use_cache=False).logits.logsumexp(-1).mean().backward()
+        adapter(input_ids=ids, use_cache=False).logits.logsumexp(-1).mean().backward()
         gradients.append([parameter.grad for parameter in adapter.parameters()])
         with adapter.folded_in() as model:
             assert model(input_ids=ids).past_key_values is not None
@@ -69,7 +69,7 @@ def test_an_adapter_on_bfloat16_weights_learns_as_on_exact_ones(name: str) -> No
     assert {parameter.dtype for parameter in rough.parameters()} == {torch.float32}
     directions = []
     for adapter in (exact, rough):
-        adapter.forward(input_ids=ids).logits.float().logsumexp(-1).mean().backward()
+        adapter(input_ids=ids).logits.float().logsumexp(-1).mean().backward()
         directions.append(torch.cat([parameter.grad.flatten() for parameter in adapter.parameters()]))
     assert torch.cosine_similarity(*directions, dim=0) > 0.97
     with torch.no_grad(), exact.folded_in() as one, rough.folded_in() as other:
@@ -90,7 +90,7 @@ def test_folding_in_leaves_the_backbone_bit_for_bit() -> None:
     weights = {name: p.detach().clone() for name, p in adapter._backbone.model.named_parameters()}
     with adapter.folded_in() as model:
         changed = any(not torch.equal(p, weights[name]) for name, p in model.named_parameters())
-    adapter.forward(input_ids=ids).logits.sum().backward()
+    adapter(input_ids=ids).logits.sum().backward()
     assert changed
     assert all(torch.equal(p, weights[name]) for name, p in adapter._backbone.model.named_parameters())
     assert all(p.grad is None for p in adapter._backbone.model.parameters())
@@ -103,7 +103,7 @@ def test_a_fresh_adapter_changes_nothing() -> None:
     adapter.reset(1)
     ids = torch.arange(5, 25).reshape(1, 20)
     with torch.no_grad():
-        assert torch.equal(adapter.forward(input_ids=ids).logits, adapter._backbone.model(input_ids=ids).logits)
+        assert torch.equal(adapter(input_ids=ids).logits, adapter._backbone.model(input_ids=ids).logits)
 
 
 def test_an_adapter_of_another_backbone_is_refused() -> None:

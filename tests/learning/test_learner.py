@@ -59,11 +59,11 @@ def test_equation_2_is_the_weighted_sum_of_both_losses(learner: Learner) -> None
     learner.reset(1)
     own, other = (collate(learner._examples(texts[:6]), learner._tokenizer.pad_token_id) for texts in (WORDS, PAIRS))
     parameters = learner._adapter.parameters()
-    loss = akd_step(learner._adapter.forward, iter([own]), iter([other]), 0.3, accumulate=1)
+    loss = akd_step(learner._adapter, iter([own]), iter([other]), 0.3, accumulate=1)
     gradients = [p.grad.clone() for p in parameters if p.grad is not None]
     for p in parameters:
         p.grad = None
-    expected = 0.7 * cross_entropy(learner._adapter.forward, own) + 0.3 * cross_entropy(learner._adapter.forward, other)
+    expected = 0.7 * cross_entropy(learner._adapter, own) + 0.3 * cross_entropy(learner._adapter, other)
     expected.backward()
     assert loss == pytest.approx(float(expected), abs=1e-5)
     assert all(torch.allclose(g, p.grad, atol=1e-5) for g, p in zip(gradients, parameters, strict=True))

@@ -29,9 +29,7 @@ def step(learner: Learner, texts: list[tuple[str, str]], **given: float) -> torc
     tokenizer, parameters = learner._tokenizer, learner._adapter.parameters()
     examples = [encode(tokenizer, *text, 256) for text in texts]
     settings = {"rate": 1.0, "clip": NORMLESS, "noise": 0.0, **given}
-    private_step(
-        learner._adapter.forward, parameters, examples, rng=np.random.default_rng(7), pad=tokenizer.pad_token_id, device=CPU, **settings
-    )
+    private_step(learner._adapter, parameters, examples, rng=np.random.default_rng(7), pad=tokenizer.pad_token_id, device=CPU, **settings)
     return torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
 
 
@@ -40,7 +38,7 @@ def test_without_clipping_and_noise_it_is_the_mean_of_the_texts_gradients(learne
     parameters = learner._adapter.parameters()
     expected = torch.zeros(sum(parameter.numel() for parameter in parameters))
     for text in TEXTS:
-        loss = cross_entropy(learner._adapter.forward, collate([encode(learner._tokenizer, *text, 256)], learner._tokenizer.pad_token_id))
+        loss = cross_entropy(learner._adapter, collate([encode(learner._tokenizer, *text, 256)], learner._tokenizer.pad_token_id))
         expected += torch.cat([one.flatten() for one in torch.autograd.grad(loss, parameters)]) / len(TEXTS)
     assert torch.allclose(step(learner, TEXTS), expected, atol=1e-6, rtol=1e-4)
 
@@ -70,7 +68,7 @@ def test_texts_take_part_by_chance_and_a_step_may_have_none(learner: Learner) ->
     rng, taken = np.random.default_rng(0), 0
     for _ in range(300):
         drawn = private_step(
-            learner._adapter.forward,
+            learner._adapter,
             learner._adapter.parameters(),
             [encode(learner._tokenizer, *TEXTS[0], 256)],
             **{"rate": 0.3, "clip": 1.0, "noise": 0.0, "rng": rng, "pad": learner._tokenizer.pad_token_id, "device": CPU},

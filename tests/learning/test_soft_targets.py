@@ -26,7 +26,7 @@ def learner() -> Learner:
 def test_soft_targets_are_the_models_own_distribution(learner: Learner) -> None:
     """With the whole vocabulary they sum to 1 at every token, and at temperature 1 a model is no distance from itself."""
     examples = learner._examples(TEXTS)
-    model, pad = learner._adapter.forward, learner._tokenizer.pad_token_id
+    model, pad = learner._adapter, learner._tokenizer.pad_token_id
     whole = soft_targets(model, examples, pad, learner._vocabulary)
     assert all(len(one.ids) == len(example.ids) - example.prompt for one, example in zip(whole, examples, strict=True))
     assert torch.allclose(whole[0].log.float().exp().sum(-1), torch.ones(len(whole[0].ids)), atol=2e-3)
@@ -37,13 +37,13 @@ def test_soft_targets_are_the_models_own_distribution(learner: Learner) -> None:
 def test_without_soft_targets_the_loss_is_cross_entropy(learner: Learner) -> None:
     """A batch of texts alone is Eq. 2's, to the bit."""
     batch = collate(learner._examples(TEXTS), learner._tokenizer.pad_token_id)
-    assert torch.equal(taught_loss(learner._adapter.forward, batch, 2.0), cross_entropy(learner._adapter.forward, batch))
+    assert torch.equal(taught_loss(learner._adapter, batch, 2.0), cross_entropy(learner._adapter, batch))
 
 
 def test_texts_with_and_without_soft_targets_share_a_batch(learner: Learner) -> None:
     """Every token counts once: the loss is the token-weighted mean of both kinds."""
     examples, pad = learner._examples(TEXTS[:2]), learner._tokenizer.pad_token_id
-    model = learner._adapter.forward
+    model = learner._adapter
     soft = unpack(pack(soft_targets(model, examples[:1], pad, 4)), examples[:1], learner._vocabulary)[0]
     tokens = [len(example.ids) - example.prompt for example in examples]
     alone = [taught_loss(model, collate([one], pad), 2.0).item() for one in (soft, examples[1])]
@@ -59,9 +59,9 @@ def test_distilling_logits_brings_the_student_nearer_to_its_teacher(learner: Lea
     learner.reset(4)
     soft = learner.softened(TEXTS, said)
     batch = collate(list(soft.values()), learner._tokenizer.pad_token_id)
-    before = taught_loss(learner._adapter.forward, batch, 2.0).item()
+    before = taught_loss(learner._adapter, batch, 2.0).item()
     learner.distil(TEXTS[:4], TEXTS, 0.5, DistillationConfig(steps=20), seed=1, logits=soft)
-    assert taught_loss(learner._adapter.forward, batch, 2.0).item() < 0.7 * before
+    assert taught_loss(learner._adapter, batch, 2.0).item() < 0.7 * before
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_distilling_logits_brings_the_student_nearer_to_its_teacher(learner: Lea
 def test_soft_targets_that_do_not_fit_are_the_teachers_fault(learner: Learner, spoil, message: str) -> None:
     """Wrong lengths, types, tokens and numbers are refused before anything is learned from them."""
     examples = learner._examples(TEXTS[:1])
-    good = soft_targets(learner._adapter.forward, examples, learner._tokenizer.pad_token_id, 4)[0]
+    good = soft_targets(learner._adapter, examples, learner._tokenizer.pad_token_id, 4)[0]
     with pytest.raises(PeerError, match=message):
         unpack(pack([SoftTarget(*spoil(good.ids, good.log))]), examples, learner._vocabulary)
 

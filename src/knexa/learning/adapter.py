@@ -137,7 +137,7 @@ class Adapter:
         config.save_pretrained(str(folder))
         save_file({name: tensor.cpu().contiguous() for name, tensor in self.tensors().items()}, str(folder / "adapter_model.safetensors"))
 
-    def forward(self, **inputs: Any) -> Any:
+    def __call__(self, **inputs: Any) -> Any:
         """The adapted model's output; gradients reach A and B and nothing else."""
         if self._beside:
             return self._forward_beside(inputs)
@@ -150,6 +150,11 @@ class Adapter:
         finally:
             for layer in self._layers:
                 layer.module.__dict__.pop("forward", None)  # the class's own forward again
+
+    def get_output_embeddings(self) -> Any:
+        """The layer that makes logits, which has no adapter."""
+        model: Any = self._backbone.model
+        return model.get_output_embeddings()
 
     def _forward_beside(self, inputs: dict[str, Any]) -> Any:
         for block in self._blocks:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from knexa.learning.encoding import Batch
-from knexa.learning.finetune import Forward, cross_entropy
+from knexa.learning.finetune import CausalLM, cross_entropy
 from knexa.learning.soft_targets import taught_loss
 
 
@@ -31,7 +31,7 @@ def alpha_by_need(taught: int, prompts: int, start: float, end: float) -> float:
 
 
 def akd_step(
-    forward: Forward, local: Iterator[Batch], taught: Iterator[Batch], alpha: float, accumulate: int, temperature: float = 2.0
+    model: CausalLM, local: Iterator[Batch], taught: Iterator[Batch], alpha: float, accumulate: int, temperature: float = 2.0
 ) -> float:
     """Accumulate the gradient of Eq. 2 over ``accumulate`` pairs of batches; returns the mean loss (nats a token).
 
@@ -39,9 +39,9 @@ def akd_step(
     """
     total = 0.0
     for _ in range(accumulate):
-        own = (1.0 - alpha) * cross_entropy(forward, next(local)) / accumulate
+        own = (1.0 - alpha) * cross_entropy(model, next(local)) / accumulate
         own.backward()  # type: ignore[no-untyped-call]
-        other = alpha * taught_loss(forward, next(taught), temperature) / accumulate
+        other = alpha * taught_loss(model, next(taught), temperature) / accumulate
         other.backward()  # type: ignore[no-untyped-call]
         total += float(own.detach()) + float(other.detach())
     return total

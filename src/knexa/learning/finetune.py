@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch.nn import functional
@@ -14,14 +14,40 @@ BETAS = (0.9, 0.98)
 EPSILON = 1e-6
 LARGEST_GRADIENT = 1.0
 
-#: A model's forward pass: called with ``input_ids``, ``attention_mask``, ``use_cache``; has ``logits`` [batch, tokens, vocabulary].
-Forward = Callable[..., Any]
+
+class CausalLM(Protocol):
+    """A causal language model of transformers, or an :class:`~knexa.learning.adapter.Adapter` on one."""
+
+    def __call__(self, **inputs: Any) -> Any:
+        """With ``input_ids``, ``attention_mask``, ``use_cache``; what it returns has ``logits`` [batch, tokens, vocabulary]."""
+
+    def get_output_embeddings(self) -> Any:
+        """The layer that makes logits of the last hidden states."""
 
 
-def cross_entropy(forward: Forward, batch: Batch) -> torch.Tensor:
+def answer_logits(model: CausalLM, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits [answers, vocabulary], float32, of every unmasked token of a batch, row by row; and those tokens [answers].
+
+    The last layer, which a large vocabulary makes the dearest of all in time and memory, is asked about nothing else.
+    """
+    wanted = is_answer(batch)
+    before = functional.pad(wanted, (0, 1))  # the token before it says what it is likely to be
+    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0][before],))
+    try:
+        logits: torch.Tensor = model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
+    finally:
+        hook.remove()
+    return logits.float(), batch.labels[:, 1:][wanted]
+
+
+def is_answer(batch: Batch) -> torch.Tensor:
+    """[examples, tokens - 1]: whether the token after the first, second, ... of each row is unmasked."""
+    return batch.labels[:, 1:] != IGNORED
+
+
+def cross_entropy(model: CausalLM, batch: Batch) -> torch.Tensor:
     """Mean token-level cross-entropy (nats) on the unmasked tokens of a batch."""
-    logits = forward(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
-    return functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), batch.labels[:, 1:].flatten(), ignore_index=IGNORED)
+    return functional.cross_entropy(*answer_logits(model, batch))
 
 
 def new_optimiser(parameters: Sequence[torch.nn.Parameter]) -> torch.optim.AdamW:
@@ -44,43 +70,38 @@ def descend(optimiser: torch.optim.Optimizer, rate: float) -> None:
     optimiser.zero_grad(set_to_none=True)
 
 
-def train_step(forward: Forward, batches: Iterator[Batch], accumulate: int) -> float:
+def train_step(model: CausalLM, batches: Iterator[Batch], accumulate: int) -> float:
     """Accumulate gradients of ``accumulate`` batches; returns their mean loss (nats a token)."""
     total = 0.0
     for _ in range(accumulate):
-        loss = cross_entropy(forward, next(batches)) / accumulate
+        loss = cross_entropy(model, next(batches)) / accumulate
         loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
     return total
 
 
 @torch.inference_mode()
-def evaluation_loss(forward: Forward, examples: Sequence[Example], pad: int, batch_size: int = 64, device: torch.device = CPU) -> float:
+def evaluation_loss(model: CausalLM, examples: Sequence[Example], pad: int, batch_size: int = 64, device: torch.device = CPU) -> float:
     """Cross-entropy in nats a token over all unmasked tokens of ``examples`` (not a mean of batch means)."""
     total, tokens = 0.0, 0
     ordered = sorted(examples, key=lambda example: len(example.ids))
     for start in range(0, len(ordered), batch_size):
         batch = collate(ordered[start : start + batch_size], pad, device)
-        counted = int((batch.labels[:, 1:] != IGNORED).sum())
-        total += float(cross_entropy(forward, batch)) * counted
-        tokens += counted
+        logits, answers = answer_logits(model, batch)
+        total += float(functional.cross_entropy(logits, answers, reduction="sum"))
+        tokens += len(answers)
     return total / max(tokens, 1)
 
 
 @torch.inference_mode()
-def example_losses(
-    forward: Forward, examples: Sequence[Example], pad: int, batch_size: int = 64, device: torch.device = CPU
-) -> list[float]:
+def example_losses(model: CausalLM, examples: Sequence[Example], pad: int, batch_size: int = 64, device: torch.device = CPU) -> list[float]:
     """Cross-entropy in nats a token of each of ``examples`` by itself, in their order."""
     order = sorted(range(len(examples)), key=lambda index: len(examples[index].ids))
     losses = [0.0] * len(examples)
     for start in range(0, len(order), batch_size):
         few = order[start : start + batch_size]
         batch = collate([examples[index] for index in few], pad, device)
-        logits = forward(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits[:, :-1].float()
-        labels = batch.labels[:, 1:]
-        each = functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none").sum(dim=1)
-        counted = (labels != IGNORED).sum(dim=1).clamp(min=1)
-        for index, loss in zip(few, (each / counted).tolist(), strict=True):
-            losses[index] = loss
+        each = functional.cross_entropy(*answer_logits(model, batch), reduction="none")
+        for index, some in zip(few, torch.split(each, is_answer(batch).sum(dim=1).tolist()), strict=True):
+            losses[index] = float(some.sum()) / max(len(some), 1)
     return losses

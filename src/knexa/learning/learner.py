@@ -164,7 +164,7 @@ class Learner:
         examples, total = self._examples(texts), 0.0
         given = {"rate": rate, "clip": clip, "noise": noise, "rng": rng, "pad": self._tokenizer.pad_token_id, "device": self._device}
         for _ in range(steps):
-            total += private_step(self._adapter.forward, self._adapter.parameters(), examples, **given)
+            total += private_step(self._adapter, self._adapter.parameters(), examples, **given)
             descend(self._optimiser, warmed_up(self._local.learning_rate, self._steps, round(self._local.warmup * planned_steps)))
             self._steps += 1
         return total / max(steps, 1)
@@ -175,7 +175,7 @@ class Learner:
         batches = endless_batches(self._examples(texts), size, pad, stream(seed), self._device)
         total = 0.0
         for _ in range(steps):
-            total += train_step(self._adapter.forward, batches, self._local.accumulate)
+            total += train_step(self._adapter, batches, self._local.accumulate)
             descend(self._optimiser, warmed_up(self._local.learning_rate, self._steps, round(self._local.warmup * planned_steps)))
             self._steps += 1
         return total / max(steps, 1)
@@ -203,9 +203,9 @@ class Learner:
         total = 0.0
         for _ in range(config.steps):
             if other is None:
-                total += train_step(self._adapter.forward, own, self._local.accumulate)
+                total += train_step(self._adapter, own, self._local.accumulate)
             else:
-                total += akd_step(self._adapter.forward, own, other, alpha, self._local.accumulate, config.temperature)
+                total += akd_step(self._adapter, own, other, alpha, self._local.accumulate, config.temperature)
             descend(self._optimiser, config.learning_rate)
         return total / max(config.steps, 1)
 
@@ -224,7 +224,7 @@ class Learner:
     def _measured(self, measure: Callable[..., _T], texts: Sequence[Text]) -> _T:
         examples, pad = self._examples(texts), self._tokenizer.pad_token_id
         if not self._exact:  # what a few steps changed must not be lost in the rounding of folded weights: rewards are made of it
-            return measure(self._adapter.forward, examples, pad, self._together, self._device)
+            return measure(self._adapter, examples, pad, self._together, self._device)
         with self._adapter.folded_in() as model:
             return measure(model, examples, pad, self._together, self._device)
 

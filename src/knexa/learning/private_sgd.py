@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from knexa.learning.encoding import Example, collate
-from knexa.learning.finetune import Forward, cross_entropy
+from knexa.learning.finetune import CausalLM, cross_entropy
 
 
 def private_step(
-    forward: Forward,
+    model: CausalLM,
     parameters: Sequence[torch.nn.Parameter],
     examples: Sequence[Example],
     *,
@@ -36,7 +36,7 @@ def private_step(
     sums = [torch.zeros_like(parameter) for parameter in parameters]
     total = 0.0
     for example in drawn:
-        loss = cross_entropy(forward, collate([example], pad, device))
+        loss = cross_entropy(model, collate([example], pad, device))
         gradients = torch.autograd.grad(loss, parameters)
         norm = float(torch.sqrt(sum((gradient.double().square().sum() for gradient in gradients), torch.zeros((), device=device))))
         for one, gradient in zip(sums, gradients, strict=True):

@@ -15,23 +15,24 @@ from safetensors.torch import load, save
 from torch.nn import functional
 
 from knexa.errors import PeerError
-from knexa.learning.encoding import CPU, IGNORED, Batch, Example, SoftTarget, collate
-from knexa.learning.finetune import Forward
+from knexa.learning.encoding import CPU, Batch, Example, SoftTarget, collate
+from knexa.learning.finetune import CausalLM, answer_logits, cross_entropy, is_answer
 
 BATCH = 32
 
 
 @torch.inference_mode()
-def soft_targets(forward: Forward, examples: Sequence[Example], pad: int, k: int, device: torch.device = CPU) -> list[SoftTarget]:
+def soft_targets(model: CausalLM, examples: Sequence[Example], pad: int, k: int, device: torch.device = CPU) -> list[SoftTarget]:
     """The ``k`` most likely tokens for every target token of each example, best first."""
     found: list[SoftTarget] = []
     for start in range(0, len(examples), BATCH):
         some = examples[start : start + BATCH]
         batch = collate(some, pad, device)
-        logits = forward(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
-        for row, example in zip(logits, some, strict=True):
-            likely = torch.log_softmax(row[example.prompt - 1 : len(example.ids) - 1].float(), dim=-1).topk(min(k, row.shape[-1]))
-            found.append(SoftTarget(likely.indices.to(CPU, torch.int32), likely.values.to(CPU, torch.float16)))
+        logits, _ = answer_logits(model, batch)
+        likely = torch.log_softmax(logits, dim=-1).topk(min(k, logits.shape[-1]))
+        tokens, log = likely.indices.to(CPU, torch.int32), likely.values.to(CPU, torch.float16)
+        counts = is_answer(batch).sum(dim=1).tolist()
+        found += [SoftTarget(*one) for one in zip(torch.split(tokens, counts), torch.split(log, counts), strict=True)]
     return found
 
 
@@ -66,19 +67,17 @@ def _check(example: Example, target: SoftTarget, vocabulary: int) -> None:
         raise PeerError("the teacher's logits are not finite, or name tokens that do not exist; nothing was learned from them")
 
 
-def taught_loss(forward: Forward, batch: Batch, temperature: float) -> torch.Tensor:
+def taught_loss(model: CausalLM, batch: Batch, temperature: float) -> torch.Tensor:
     """Mean over the unmasked tokens of a batch: softened divergence where there are soft targets, cross-entropy (nats) elsewhere."""
-    logits = forward(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits[:, :-1].float()
-    labels = batch.labels[:, 1:]
     if batch.soft is None:
-        return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
-    ids, log = batch.soft.ids[:, 1:], batch.soft.log[:, 1:]
+        return cross_entropy(model, batch)
+    logits, answers = answer_logits(model, batch)
+    wanted = is_answer(batch)
+    ids, log = batch.soft.ids[:, 1:][wanted], batch.soft.log[:, 1:][wanted]
     softened = torch.isfinite(log).any(dim=-1)
-    hard = functional.cross_entropy(
-        logits.flatten(0, 1), labels.masked_fill(softened, IGNORED).flatten(), ignore_index=IGNORED, reduction="sum"
-    )
+    hard = functional.cross_entropy(logits[~softened], answers[~softened], reduction="sum")
     p = torch.log_softmax(log[softened] / temperature, dim=-1)
     q = torch.log_softmax(logits[softened] / temperature, dim=-1).gather(-1, ids[softened])
     # A text with fewer than k likely tokens is padded with -inf: such a token has no share in either sum.
     divergence = torch.where(torch.isfinite(p), p.exp() * (p - q), 0.0).sum()
-    return (hard + temperature**2 * divergence) / (labels != IGNORED).sum()
+    return (hard + temperature**2 * divergence) / len(answers)

@@ -5,6 +5,7 @@ From the embedded fleet, a package, a folder, a GGUF file, or a hub id; never co
 
 from __future__ import annotations
 
+import inspect
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,7 @@ def load_backbone(name: str, device: str = "auto", dtype: Dtype = "auto") -> Bac
     _require_padding(name, tokenizer)
     model.requires_grad_(False)
     model.eval()
+    _require_causal(name, model)
     return Backbone(name, str(about.model_type), model.to(placement.device), tokenizer, _context(about))
 
 
@@ -106,12 +108,29 @@ def _count(about: Any) -> int:
     """Parameters of the model that ``about`` describes, without making one. Raises ValueError if that is no causal language model."""
     with torch.device("meta"):
         model: Any = AutoModelForCausalLM.from_config(about)
+    if "past_key_values" not in inspect.signature(model.forward).parameters:
+        raise ValueError(f"architecture {about.model_type} keeps no keys and values, which answers are generated with here")
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _context(about: Any) -> int | None:
     known = [getattr(about, key, None) for key in _CONTEXT]
     return next((int(value) for value in known if isinstance(value, int) and value > 0), None)
+
+
+@torch.inference_mode()
+def _require_causal(name: str, model: Any) -> None:
+    """BERT and its kin pass for causal models in transformers; unless they are configured as decoders, a token hears of later ones."""
+    if getattr(model.config, "is_decoder", True):
+        return
+    ids = torch.zeros(2, 8, dtype=torch.int64)
+    ids[1, -1] = 1
+    first, second = model(input_ids=ids).logits[:, :-1].float()
+    if not torch.allclose(first, second, rtol=1e-3, atol=1e-3):
+        raise ModelError(
+            f"backbone '{name}' is no causal language model: in architecture {model.config.model_type} as it is configured "
+            "tokens hear of later ones; choose a decoder"
+        )
 
 
 def _require_padding(name: str, tokenizer: Any) -> None:

@@ -56,6 +56,8 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no typ
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Only rows ``indices``, ascending, stay."""
+        if not self.is_initialized:
+            return
         for room in self._rooms:
             room[: len(indices), :, : self._length] = room[indices, :, : self._length]
         self._rooms = tuple(room[: len(indices)] for room in self._rooms)
@@ -90,7 +92,8 @@ def prefill(
         output = _read(model, ids[start:end, -longest:], mask[start:end, -longest:], read)
         logits.append(output.logits[:, -1])
         for layer, new in zip(cache.layers, read.layers, strict=True):
-            layer.fill(start * samples, samples, width, new)
+            if new.is_initialized:  # an encoder's layers are counted too where a decoder is taken alone
+                layer.fill(start * samples, samples, width, new)
     return cache, mask.repeat_interleave(samples, 0), torch.cat(logits).repeat_interleave(samples, 0)
 
 

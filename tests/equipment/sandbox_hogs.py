@@ -31,7 +31,7 @@ HOGS = {
     "closes every descriptor": ("import os\nos.closerange(0, 100)\ndef probe(): return 1", Verdict.ERROR),
     "memory by anonymous maps": ("import mmap\ndef probe():\n    kept = []\n    while True: kept.append(mmap.mmap(-1, 1 << 20))", Verdict.MEMORY),
     "memory in the judge by a shared object sent often": ("def probe():\n    piece = ['x' * 1000] * 1000\n    return [piece] * 1000", Verdict.MEMORY),
-    "a packed bomb": ("import zlib\nbomb = zlib.compressobj()\nsmall = b''.join(bomb.compress(bytes(1 << 20)) for _ in range(100)) + bomb.flush()\ndef probe(): return len(zlib.decompress(small))", Verdict.MEMORY),
+    "a packed bomb": ("import zlib\npacker = zlib.compressobj(wbits=-15)\npiece = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)\nbomb = piece * 100 + packer.flush()\ndef probe(): return len(zlib.decompress(bomb, wbits=-15))", Verdict.MEMORY),
     "ten gigabytes on disk": ("import os\ndef probe():\n    for folder in ('/tmp', '/var/tmp', '/dev/shm', '/', '.'):\n        try: open(folder + '/knexa-hog', 'wb').write(bytes(1 << 20))\n        except OSError: pass\n    open('/tmp/knexa-hog', 'wb').truncate(10 << 30)", Verdict.ERROR),
     "all inodes": ("import os\ndef probe():\n    for number in range(10**6): os.mkdir(f'/tmp/knexa-hog-{number}')", Verdict.ERROR),
     "all descriptors": ("import ctypes\ndef probe():\n    libc, count = ctypes.CDLL(None), 0\n    while libc.dup(0) >= 0: count += 1\n    assert 0 < count < 64\n    raise OSError", Verdict.ERROR),

@@ -162,13 +162,16 @@ if __name__ == "__main__":
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--new", type=int, default=96)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--parts", default="floor,generation,training")
     given = parser.parse_args()
     use_threads(given.threads)
-    figures = {
-        "floor": floors(given.backbone, given.device, given.dtype, given.batch),
-        "generation": generation(given.backbone, given.device, given.dtype, given.repeats, given.prompts, given.new, given.batch),
-        "training": training(given.backbone, given.device, given.dtype, given.repeats),
+    model = given.backbone, given.device, given.dtype
+    parts: dict[str, Callable[[], Any]] = {
+        "floor": lambda: floors(*model, given.batch),
+        "generation": lambda: generation(*model, given.repeats, given.prompts, given.new, given.batch),
+        "training": lambda: training(*model, given.repeats),
     }
+    figures = {name: parts[name]() for name in given.parts.split(",")}
     where = torch.cuda.get_device_name() if load_backbone("embedded:bloom", given.device).device.type == "cuda" else "cpu"
     for name, found in figures.items():
         print(name, found, flush=True)

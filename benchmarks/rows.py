@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from knexa.study.rows import source_commit
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -19,7 +20,7 @@ def row(benchmark: str, **figures: Any) -> dict[str, Any]:
     return {
         "benchmark": benchmark,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": source_commit(),
         "machine": machine,
         **figures,
     }
@@ -32,17 +33,6 @@ def append(result: dict[str, Any]) -> Path:
     with path.open("a") as file:
         file.write(json.dumps(result) + "\n")
     return path
-
-
-def _commit() -> str:
-    """Short hash of HEAD, with ``+`` when tracked files under ``src`` differ from it; "unknown" where there is no checkout."""
-    here = Path(__file__).parent
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    if found.returncode:
-        return "unknown"
-    head = found.stdout.strip()
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "../src"], cwd=here, check=False).returncode
-    return head + ("+" if changed else "")
 
 
 def _cpu_model() -> str:

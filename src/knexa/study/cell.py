@@ -12,7 +12,7 @@ from knexa.simulation.failures import Failure
 from knexa.simulation.federation import Federation
 from knexa.simulation.progress import OnProgress
 from knexa.simulation.run_folder import CONFIG_FILE
-from knexa.study.rows import write_origin
+from knexa.study.rows import origin_here, write_origin
 from knexa.summary import write_summary
 
 
@@ -27,11 +27,12 @@ class Cell:
 
     def run(self, on_progress: OnProgress) -> None:
         """Begin it, or go on where it was stopped."""
+        origin = origin_here()
         if (self.folder / CONFIG_FILE).is_file():
             Federation.resume(self.folder, workplace=self.workplace, cache=self.cache).run(on_progress=on_progress)
         else:
             Federation.from_config(self.config, workplace=self.workplace, cache=self.cache).run(self.folder, on_progress)
-        write_origin(self.folder)
+        write_origin(self.folder, origin)
         write_summary(self.folder)
 
     def __str__(self) -> str:

@@ -20,6 +20,8 @@ Row = Mapping[str, Any]
 
 ORIGIN_FILE = "origin.json"
 
+SOURCE = Path(knexa.__file__).parent
+
 
 def row_of(run: RunRecord) -> dict[str, Any]:
     """Final scores are shares in [0, 1], loss nats a token, ``memory`` the mean number of verified texts an agent holds; all of them means
@@ -66,9 +68,13 @@ def write_rows(rows: Sequence[Row], folder: Path) -> None:
         writer.writerows(rows)
 
 
-def write_origin(folder: Path) -> None:
-    """Note in a run folder which source ran it, and where: neither can be told afterwards."""
-    origin = {"commit": source_commit(), "machine": machine_name()}
+def origin_here() -> dict[str, str]:
+    """Which source runs, and where. To be asked when a run begins: at its end the files may be others than those that were loaded."""
+    return {"commit": source_commit(), "machine": machine_name()}
+
+
+def write_origin(folder: Path, origin: Mapping[str, str]) -> None:
+    """Note ``origin`` in a run folder: it cannot be told afterwards."""
     (folder / ORIGIN_FILE).write_text(json.dumps(origin) + "\n", encoding="utf-8")
 
 
@@ -79,17 +85,18 @@ def read_origin(folder: Path) -> dict[str, str]:
     return {key: str(origin.get(key, "unknown")) for key in ("commit", "machine")}
 
 
-def source_commit() -> str:
-    """Commit of the source that runs, with ``+changes`` if files differ from it; the version where there is no checkout."""
-    source = Path(knexa.__file__).parent
+def source_commit(source: Path = SOURCE) -> str:
+    """Commit of the source that runs, with ``+changes`` if tracked files in it differ; the version where there is no checkout.
+
+    What else differs in the checkout, such as rows that a measurement has just appended, is no change of what runs.
+    """
     try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+changes"],
-            cwd=source,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        commit = _git(source, "rev-parse", "--short=12", "HEAD")
+        changed = _git(source, "status", "--porcelain", "--untracked-files=no", "--", ".")
     except (OSError, subprocess.CalledProcessError):
         return f"knexa {knexa.__version__}"
-    return found.stdout.strip()
+    return f"{commit}+changes" if changed else commit
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()

@@ -4,12 +4,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import MistralConfig, MistralForCausalLM
+from transformers import GPT2Config, MistralConfig, MistralForCausalLM
 
 from knexa.evaluation.bank.splits import load_bank
 from knexa.learning import prefill
 from knexa.learning.backbone import EMBEDDED, load_backbone
-from knexa.learning.generation import generate
+from knexa.learning.generation import close_up, generate, rows_together
 
 PROMPTS = [problem.prompt for problem in load_bank().validation[::10]]
 
@@ -48,7 +48,7 @@ def test_read_in_groups_or_at_once_the_model_goes_on_alike(name: str, monkeypatc
     """Cache, mask and logits of several samples a prompt, then two more tokens, with rows that leave between them."""
     backbone = load_backbone(f"embedded:{name}")
     ids = sorted((backbone.tokenizer(prompt)["input_ids"] for prompt in PROMPTS), key=len)
-    keep = torch.arange(0, 2 * len(ids), 3)
+    keep = torch.tensor(close_up([row % 3 == 0 for row in range(2 * len(ids))]))
     found = []
     for padding in (0, 10**9):
         monkeypatch.setattr(prefill, "PADDING", padding)
@@ -82,3 +82,32 @@ def test_a_model_with_a_window_is_read_at_once_and_says_what_each_prompt_alone_g
     together = generate(model, tokenizer, PROMPTS, max_new_tokens=24, stop=())
     alone = [generate(model, tokenizer, [prompt], max_new_tokens=24, stop=())[0] for prompt in PROMPTS]
     assert [few[0].text for few in together] == [few[0].text for few in alone]
+
+
+@given(st.lists(st.booleans(), min_size=1))
+def test_rows_close_up_with_as_few_moves_as_can_be(going_on: list[bool]) -> None:
+    """Everybody who goes on has one place, and whoever is not among the last keeps it."""
+    places = close_up(going_on)
+    assert sorted(places) == [row for row, goes in enumerate(going_on) if goes]
+    assert all(place == row for place, row in enumerate(places) if going_on[place])
+
+
+@given(st.lists(st.booleans(), min_size=6, max_size=6).filter(any), st.permutations(range(6)))
+def test_a_cache_keeps_whatever_rows_it_is_told_in_their_order(going_on: list[bool], order: list[int]) -> None:
+    """As plain indexing of keys and values does, whether rows close up or come in any order."""
+    keys, values = torch.randn(2, 6, 2, 5, 4)
+    for places in (close_up(going_on), [row for row in order if going_on[row]]):
+        layer = prefill.RoomyLayer(6, 8)
+        layer.lazy_initialization(keys, values)
+        layer.update(keys, values)
+        layer.batch_select_indices(torch.tensor(places))
+        assert torch.equal(layer.keys, keys[places])
+        assert torch.equal(layer.values, values[places])
+
+
+def test_a_small_model_decodes_more_rows_together_than_a_large_one() -> None:
+    """Up to 512 while their keys and values are few; at least 128."""
+    small, large = (GPT2Config(n_embd=width, n_layer=4, n_head=4) for width in (64, 4096))
+    assert rows_together(small, 200) == 512
+    assert 128 < rows_together(small, 600) < 512
+    assert rows_together(large, 200) == 128

@@ -168,18 +168,19 @@ class SlotDecoder:
     def _take(self, tokenizer: Any, held: list[_Request | None], max_new_tokens: int, stop: Sequence[str]) -> None:
         """Write down what the steps gave; whoever has ended leaves."""
         tokens, gains = self._tokens.T.tolist(), self._gains.T.tolist()
+        end = tokenizer.eos_token_id
         for slot, request in enumerate(held):
             if request is None:
                 continue
             row = request.row
-            if row.tokens[-1] != tokenizer.eos_token_id:
+            if row.tokens[-1] != end:
                 for token, gain in zip(tokens[slot], gains[slot], strict=True):
                     if len(row.tokens) == max_new_tokens:
                         break
                     row.add(token, gain)
-                    if token == tokenizer.eos_token_id:
+                    if token == end:
                         break
-            if len(row.tokens) == max_new_tokens or has_ended(tokenizer, row, stop):
+            if len(row.tokens) == max_new_tokens or has_ended(row, end, tokenizer, stop):
                 held[slot] = None
 
     def _recorded(self, temperature: float) -> Any:

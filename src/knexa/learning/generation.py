@@ -21,6 +21,10 @@ STOP_STRINGS = ("\ndef ", "\nclass ", "\n#", "\nif ", "\nprint", "\nassert", "\n
 #: Rows are checked for stop strings every so many tokens; what was generated past one is cut off afterwards.
 CHECK_EVERY = 8
 
+#: Rows of a batch of a large model, and how many keys and values a small one's may hold (256 MiB in float32).
+FEWEST_ROWS = 128
+MOST_CACHED = 2**26
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
@@ -58,7 +62,7 @@ def generate(
     temperature: float = 0.0,
     samples: int = 1,
     seed: int = 0,
-    batch_rows: int = 128,
+    batch_rows: int | None = None,
     stop: Sequence[str] = STOP_STRINGS,
     context: int | None = None,
     decode: Decode | None = None,
@@ -67,6 +71,7 @@ def generate(
 
     An answer ends before the first of ``stop`` that it holds, or with the end-of-text token; without ``stop`` only with that.
     ``context``: most tokens of prompt and answer together that the model takes; of a prompt that is too long the beginning is left out.
+    ``batch_rows``: answers that are written together; None = as many as their keys and values are small (:func:`rows_together`).
     ``decode``: another way than batches (:class:`knexa.learning.continuous.ContinuousBatching`).
     """
     first = beginning(tokenizer)
@@ -79,7 +84,8 @@ def generate(
         rows = decode(tokenizer, encoded, max_new_tokens, temperature, samples, seed, stop)
         return [[completion(tokenizer, row, stop) for row in rows[at : at + samples]] for at in range(0, len(rows), samples)]
     order = sorted(range(len(prompts)), key=lambda index: (len(encoded[index]), index))
-    size = max(1, batch_rows // samples)
+    longest = max(map(len, encoded), default=0) + max_new_tokens
+    size = max(1, (batch_rows or rows_together(model.config, longest)) // samples)
     random = torch.Generator().manual_seed(seed)
     results: list[list[Completion]] = [[] for _ in prompts]
     for start in range(0, len(order), size):
@@ -88,6 +94,16 @@ def generate(
         for row in rows:
             results[chosen[row.prompt]].append(completion(tokenizer, row, stop))
     return results
+
+
+def rows_together(config: Any, length: int) -> int:
+    """How many rows of at most ``length`` tokens are decoded together: late steps, in which few are left, come once a batch.
+
+    At least :data:`FEWEST_ROWS`, and up to four times as many while the cache stays within :data:`MOST_CACHED` numbers.
+    """
+    text = config.get_text_config(decoder=True)
+    cached: int = 2 * text.num_hidden_layers * text.hidden_size * length  # with heads that share keys it is less
+    return min(max(MOST_CACHED // max(cached, 1), FEWEST_ROWS), 4 * FEWEST_ROWS)
 
 
 def _decode(
@@ -102,7 +118,7 @@ def _decode(
 ) -> list[Row]:
     cache, mask, logits = prefill(model, prompts, tokenizer.pad_token_id, samples=samples, room=max_new_tokens)
     rows = [Row(prompt, sample, [], 0.0) for prompt in range(len(prompts)) for sample in range(samples)]
-    alive = list(rows)
+    alive, end = list(rows), tokenizer.eos_token_id
     for step in range(max_new_tokens):
         drawn = torch.rand(len(alive), 1, generator=random) if temperature else None
         token, gained = choose(logits, temperature, None if drawn is None else drawn.to(logits.device))
@@ -111,14 +127,15 @@ def _decode(
         if step + 1 == max_new_tokens:
             break
         looked_for = stop if step % CHECK_EVERY == CHECK_EVERY - 1 else ()
-        keep = [index for index, row in enumerate(alive) if not has_ended(tokenizer, row, looked_for)]
-        if not keep:
+        going_on = [not has_ended(row, end, tokenizer, looked_for) for row in alive]
+        if not any(going_on):
             break
-        if len(keep) < len(alive):
-            selected = torch.tensor(keep, device=model.device)
+        if not all(going_on):
+            places = close_up(going_on)
+            selected = torch.tensor(places, device=model.device)
             cache.batch_select_indices(selected)
             mask, token = mask[selected], token[selected]
-            alive = [alive[index] for index in keep]
+            alive = [alive[index] for index in places]
         mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
         logits = _next_logits(model, token, mask, cache)
     return rows
@@ -151,18 +168,29 @@ def choose(logits: torch.Tensor, temperature: float, drawn: torch.Tensor | None)
     return token, log_probabilities.gather(1, token).squeeze(1)
 
 
-def has_ended(tokenizer: Any, row: Row, stop: Sequence[str]) -> bool:
-    """Whether the end-of-text token, or one of ``stop`` among its last tokens, ends it."""
-    if row.tokens[-1] == tokenizer.eos_token_id:
+def close_up(going_on: Sequence[bool]) -> list[int]:
+    """Which row comes to each place when some leave: all stay where they are but the last ones, which fill the gaps.
+
+    So no more of the cache is moved than has become free.
+    """
+    staying = sum(going_on)
+    last = [index for index in range(staying, len(going_on)) if going_on[index]]
+    return [index if going_on[index] else last.pop() for index in range(staying)]
+
+
+def has_ended(row: Row, end: int, tokenizer: Any, stop: Sequence[str]) -> bool:
+    """Whether token ``end`` (end of text), or one of ``stop`` among its last tokens, ends it."""
+    if row.tokens[-1] == end:
         return True
     if not stop:
         return False
     text = tokenizer.decode(row.tokens[-2 * CHECK_EVERY :])
-    return any(end in text for end in stop)
+    return any(one in text for one in stop)
 
 
 def completion(tokenizer: Any, row: Row, stop: Sequence[str]) -> Completion:
-    text = tokenizer.decode([token for token in row.tokens if token != tokenizer.eos_token_id], skip_special_tokens=True)
-    ends = [at for at in (text.find(end) for end in stop) if at >= 0]
+    end = tokenizer.eos_token_id  # asked once: it takes a tokenizer longer than a comparison
+    text = tokenizer.decode([token for token in row.tokens if token != end], skip_special_tokens=True)
+    ends = [at for at in (text.find(one) for one in stop) if at >= 0]
     text = text[: min(ends) + 1] if ends else text
     return Completion(text, row.log_probability / len(row.tokens))

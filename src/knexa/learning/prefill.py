@@ -55,11 +55,12 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no typ
         return self.keys, self.values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Only rows ``indices``, ascending, stay."""
+        """Only rows ``indices`` stay, in their order; whoever keeps its place is not moved."""
         if not self.is_initialized:
             return
+        places = (indices != torch.arange(len(indices), device=indices.device)).nonzero().squeeze(1)
         for room in self._rooms:
-            room[: len(indices), :, : self._length] = room[indices, :, : self._length]
+            room[places, :, : self._length] = room[indices[places], :, : self._length]
         self._rooms = tuple(room[: len(indices)] for room in self._rooms)
         self._show(self._length)
 

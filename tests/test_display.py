@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from knexa.cli.display import show_runs
+from knexa.report.charts import duration
 from knexa.simulation.progress import Progress
 
 
@@ -51,3 +56,14 @@ def _drawn(console: Console, awaited: str) -> str:
         console.print("now:")
         drawn = console.file.getvalue().rpartition("now:")[2]
     return drawn
+
+
+@given(st.floats(1, 1e5))
+def test_a_duration_has_less_than_sixty_seconds_and_is_as_long_as_it_says(seconds: float) -> None:
+    """Also where rounding makes a minute full: 119.6 s are 2 min 0 s, not 1 min 60 s."""
+    parts = [float(number) for number in re.findall(r"[\d.]+", duration(seconds))]
+    assert parts[-1] < 60
+    said = parts[0] if len(parts) == 1 else 60 * parts[0] + parts[1]
+    assert said == pytest.approx(seconds, abs=0.051 if len(parts) == 1 else 0.51)
+    assert duration(119.6) == "2 min 0 s"
+    assert duration(59.97) == "1 min 0 s"

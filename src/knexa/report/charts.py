@@ -161,8 +161,10 @@ def job_seconds(run: RunRecord) -> Mapping[str, float]:
 
 
 def duration(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes)} min {rest:.0f} s" if minutes else f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    if round(seconds, 1) < 60:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)  # rounded first: 119.6 s are 2 min 0 s
+    return f"{minutes} min {rest} s"
 
 
 def _curve(run: RunRecord, agent: str) -> list[tuple[float, float]]:

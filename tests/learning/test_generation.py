@@ -9,6 +9,7 @@ from tokenizers.processors import TemplateProcessing
 
 from knexa.config import LocalConfig, ModelConfig
 from knexa.evaluation.bank.splits import load_bank
+from knexa.learning import generation
 from knexa.learning.attention import FAMILIES, one_token_attention
 from knexa.learning.backbone import EMBEDDED, ZOO, load_backbone
 from knexa.learning.encoding import beginning, encode
@@ -60,6 +61,20 @@ def test_tokens_are_drawn_as_often_as_the_tempered_softmax_says() -> None:
     assert torch.allclose(gains, log_probabilities.gather(1, tokens).squeeze(1), atol=1e-5)  # of the model, not of what was drawn from
     shares = torch.bincount(tokens.flatten(), minlength=len(probabilities)) / draws
     assert ((shares - probabilities).abs() <= 5 * (probabilities * (1 - probabilities) / draws).sqrt()).all()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_tokens_chosen_a_few_rows_at_a_time_are_those_chosen_at_once(
+    temperature: float, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit, with rows that do not come out even."""
+    random = torch.Generator().manual_seed(0)
+    logits, drawn = torch.randn(50, 300, generator=random).to(dtype), torch.rand(50, 1, generator=random)
+    at_once = choose(logits, temperature, drawn)
+    for numbers in (1, 7 * 300, 49 * 300):
+        monkeypatch.setattr(generation, "CHOSEN_FROM", numbers)
+        assert all(torch.equal(one, other) for one, other in zip(at_once, choose(logits, temperature, drawn), strict=True))
 
 
 def test_no_text_goes_past_its_stop_string() -> None:

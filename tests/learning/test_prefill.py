@@ -1,5 +1,7 @@
 """Reading prompts in groups, into a cache with room: nothing that a model says may depend on how they were read."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -68,6 +70,18 @@ def test_read_in_groups_or_at_once_the_model_goes_on_alike(name: str, monkeypatc
     assert len(found[0][0]) == 2 * len(ids)
     for one, other in zip(*found, strict=True):
         assert torch.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_the_head_is_given_last_tokens_as_a_block_of_their_own(name: str) -> None:
+    """A view into all hidden states would have PyTorch copy the head's weights once for every prompt."""
+    backbone = load_backbone(f"embedded:{name}")
+    given: list[torch.Tensor] = []
+    model: Any = backbone.model
+    model.get_output_embeddings().register_forward_pre_hook(lambda head, inputs: given.append(inputs[0]))
+    generate(model, backbone.tokenizer, PROMPTS, max_new_tokens=3)
+    assert sum(len(one) for one in given) >= 3 * len(PROMPTS)
+    assert all(one.shape[1] == 1 and one.is_contiguous() for one in given)
 
 
 def test_a_model_with_a_window_is_read_at_once_and_says_what_each_prompt_alone_gets() -> None:

@@ -22,7 +22,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 from knexa.learning.attention import one_token_attention
 from knexa.learning.generation import CHECK_EVERY, Row, choose, has_ended
-from knexa.learning.prefill import left_padded
+from knexa.learning.prefill import last_place, left_padded
 
 #: Slots: more of them make a step slower by what the cache has to be read.
 SLOTS = 256
@@ -139,8 +139,9 @@ class SlotDecoder:
         ids, mask = (one.to(self._device) for one in left_padded(distinct, self._pad))
         positions = (mask.cumsum(1) - 1).clamp_min(0)
         read: Any = DynamicCache()
+        last = last_place(self._device)
         output = self._model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=read, use_cache=True, logits_to_keep=1
+            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=read, use_cache=True, logits_to_keep=last
         )
         shift = (mask == 0).sum(1)
         for layer, new in zip(self._layers, read.layers, strict=True):

@@ -24,6 +24,8 @@ CHECK_EVERY = 8
 #: Rows of a batch of a large model, and how many keys and values a small one's may hold (256 MiB in float32).
 FEWEST_ROWS = 128
 MOST_CACHED = 2**26
+#: A processor chooses tokens from so many logits at a time (2 MiB in float32): what it writes meanwhile stays in its caches.
+CHOSEN_FROM = 2**19
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,16 @@ def choose(logits: torch.Tensor, temperature: float, drawn: torch.Tensor | None)
     Temperature 0 takes the likeliest; else ``drawn`` [rows, 1], uniform in [0, 1), is looked up in the cumulative probabilities:
     one number a row, where :func:`torch.multinomial` draws one for each token.
     """
+    rows = max(CHOSEN_FROM // logits.shape[1], 1)
+    if logits.device.type != "cpu" or len(logits) <= rows:
+        return _choose(logits, temperature, drawn)
+    parts = (slice(start, start + rows) for start in range(0, len(logits), rows))
+    chosen = [_choose(logits[part], temperature, None if drawn is None else drawn[part]) for part in parts]
+    tokens, gained = zip(*chosen, strict=True)
+    return torch.cat(tokens), torch.cat(gained)
+
+
+def _choose(logits: torch.Tensor, temperature: float, drawn: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
     log_probabilities = torch.log_softmax(logits.float(), dim=-1)
     if temperature == 0.0 or drawn is None:
         token = log_probabilities.argmax(dim=-1, keepdim=True)

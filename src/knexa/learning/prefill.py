@@ -115,7 +115,17 @@ def alike(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 def _read(model: Any, ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
     given = {} if cache is None else {"past_key_values": cache}
-    return model(input_ids=ids, attention_mask=mask, **positions(model, mask), **given, use_cache=True, logits_to_keep=1)
+    last = last_place(ids.device)
+    return model(input_ids=ids, attention_mask=mask, **positions(model, mask), **given, use_cache=True, logits_to_keep=last)
+
+
+def last_place(device: torch.device) -> torch.Tensor:
+    """For ``logits_to_keep``: logits of the last token only, as an index instead of a count.
+
+    A count cuts a view out of the hidden states, and a product with a view takes PyTorch's batched path, which copies the head's weights
+    once for every prompt: in bfloat16 eighty times as slow as the product itself.
+    """
+    return torch.tensor([-1], device=device)
 
 
 def left_padded(prompts: Sequence[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -45,6 +45,9 @@ def attend(
     copy it for every head first.
     """
     rows, heads, _, width = query.shape
+    if key.device.type == "cpu" and key.dtype is not torch.float32:
+        # oneDNN copies keys that are a part of a longer cache before it multiplies, and transposed ones number by number.
+        key = key.contiguous()
     together = query.reshape(rows, key.shape[1], heads // key.shape[1], width)
     scores = together @ key.transpose(-1, -2) * (width**-0.5 if scaling is None else scaling)
     weights = scores.float().masked_fill(~attention_mask, -torch.inf).softmax(-1).to(value.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from gguf_file import write_gguf
-from transformers import AutoTokenizer, T5Config
+from transformers import AutoModelForCausalLM, AutoTokenizer, T5Config
 
 from knexa.errors import ConfigurationError, ModelError
 from knexa.learning import backbone as module
@@ -78,6 +78,25 @@ def test_free_memory_is_a_part_of_what_there_is() -> None:
     """More than nothing, less than the whole machine."""
     whole = int(Path("/proc/meminfo").read_text().split()[1]) * 1024
     assert 0 < free_bytes(torch.device("cpu")) < whole
+
+
+@pytest.mark.parametrize("name", ["gpt2", "bloom"])
+def test_an_activation_in_one_pass_is_the_one_that_is_spelled_out(name: str) -> None:
+    """Logits and gradients of a model as transformers makes it, and as it is loaded here; no module of it is left spelled out."""
+    spelled: Any = AutoModelForCausalLM.from_pretrained(str(ZOO / name)).requires_grad_(False).eval()
+    fused: Any = load_backbone(f"embedded:{name}").model
+    ids = torch.randint(10, 500, (4, 32), generator=torch.Generator().manual_seed(0))
+    found = []
+    for model in (spelled, fused):
+        embedded = model.get_input_embeddings()(ids).requires_grad_()
+        logits = model(inputs_embeds=embedded).logits
+        logits.square().mean().backward()
+        found.append((logits.detach(), embedded.grad))
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5 * float(one.abs().max()))
+    activations = [module for module in fused.modules() if isinstance(module, torch.nn.GELU)]
+    assert len(activations) == fused.config.num_hidden_layers
+    assert not any("gelu" in type(module).__name__.lower() for module in fused.modules() if module not in activations)
 
 
 def test_small_models_stay_exact() -> None:

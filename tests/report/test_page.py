@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -68,6 +69,22 @@ def test_a_run_without_curves_says_so_instead_of_drawing_empty_axes(tmp_path: Pa
     assert "texts held by an agent" in page(with_curves)
     assert excuse in page(without)
     assert "texts held by an agent" not in page(without)
+
+
+def test_only_what_a_run_had_stands_in_its_cards(tmp_path: Path) -> None:
+    """Exchanges where agents teach, bytes to and from a server where there is one, neither where everybody learns alone."""
+
+    def cards(folder: Path) -> set[str]:
+        return set(re.findall(r'class="card"><span>([a-z]+)', page(folder))) & {"exchanges", "exchanged", "guardrails", "server"}
+
+    alone, served = write_run(tmp_path / "alone", strategy="local"), write_run(tmp_path / "served", strategy="local")
+    events = (served / "events.jsonl").read_bytes().splitlines(True)
+    sums = {"kind": "central", "method": "fedid", "round": 1, "bytes_up": 12_345, "bytes_down": 678}
+    (served / "events.jsonl").write_bytes(b"".join([*events[:-1], json.dumps(sums).encode() + b"\n", events[-1]]))
+    assert cards(write_run(tmp_path / "pairs")) == {"exchanges", "exchanged", "guardrails"}
+    assert cards(alone) == set()
+    assert cards(served) == {"server"}
+    assert "12.3 kB to it" in page(served)
 
 
 def test_every_exchange_is_an_arrow_and_every_failure_is_told(tmp_path: Path) -> None:

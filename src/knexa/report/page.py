@@ -93,20 +93,33 @@ def _cards(run: RunRecord) -> list[dict[str, str]]:
     summary = summary_of(run)
     mean, names = summary["mean"], shown(summary)
     start, end = mean["start"], mean["end"]
-    accepted = sum(one.accepted is True for one in run.exchanges)
-    kilobytes = sum(one.bytes for one in run.exchanges) / 1000
     cards = [
         (f"mean {SCORES[name]}", f"{share(start[name])} → {share(end[name])}", "percent, test split")
         for name in names
         if name in ("pass@1", "pass@10", "exact_match")
     ]
     cards.append(("mean loss", f"{nats(start['loss'])} → {nats(end['loss'])}", "nats a token"))
-    cards.append(("exchanges", f"{accepted} of {len(run.exchanges)}", "kept by the student"))
-    cards.append(("exchanged", f"{kilobytes:.1f} kB", f"between agents{': ' if run.paths else ''}{run.paths}"))
-    cards.append(("guardrails", f"{sum(one.withheld for one in run.exchanges):,} kept back", _vetting(run)))
-    memory = "" if run.peak_rss_mb is None else f"at most {run.peak_rss_mb:.0f} MB of memory"
+    cards += _sent(run)
+    memory = "" if run.peak_rss_mb is None else f"at most {run.peak_rss_mb:,.0f} MB of memory"
     cards.append(("time", "n/a" if run.seconds is None else charts.duration(run.seconds), memory))
     return [{"name": name, "value": value, "note": note} for name, value, note in cards]
+
+
+def _sent(run: RunRecord) -> list[tuple[str, str, str]]:
+    """Cards of what went from agent to agent, or to a baseline's server and back; none where everybody learns alone."""
+    cards = []
+    if run.exchanges:
+        accepted = sum(one.accepted is True for one in run.exchanges)
+        kilobytes = sum(one.bytes for one in run.exchanges) / 1000
+        cards.append(("exchanges", f"{accepted} of {len(run.exchanges)}", "kept by the student"))
+        cards.append(("exchanged", f"{kilobytes:,.1f} kB", f"between agents{': ' if run.paths else ''}{run.paths}"))
+        cards.append(("guardrails", f"{sum(one.withheld for one in run.exchanges):,} kept back", _vetting(run)))
+    if run.central:
+        up, down = (sum(one[way] for one in run.central) / 1000 for way in ("bytes_up", "bytes_down"))
+        cards.append(
+            (f"server ({run.central[0]['method']})", f"{up:,.1f} kB to it", f"and {down:,.1f} kB from it, in {len(run.central)} rounds")
+        )
+    return cards
 
 
 def _vetting(run: RunRecord) -> str:

@@ -132,6 +132,12 @@ class RunRecord:
         counts = Counter(one.path for one in self.exchanges if one.path is not None)
         return ", ".join(f"{count} {path}" for path, count in sorted(counts.items()))
 
+    @property
+    def sent(self) -> int:
+        """Bytes that went from agent to agent, or to a baseline's server and back."""
+        served: int = sum(one["bytes_up"] + one["bytes_down"] for one in self.central)
+        return sum(one.bytes for one in self.exchanges) + served
+
     def at(self, agent: str, stage: str) -> Evaluation | None:
         """The evaluation of ``agent`` at ``stage`` "start" or "end"."""
         return next((one for one in self.evaluations if one.agent == agent and one.stage == stage), None)

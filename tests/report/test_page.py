@@ -15,7 +15,8 @@ from synthetic_run import write_run
 
 from knexa.errors import ConfigurationError, RunFolderError
 from knexa.report import final_table, write_report
-from knexa.report.svg import nice_ticks
+from knexa.report.charts import BOTTOM, LEFT, RIGHT, TOP
+from knexa.report.svg import Series, colour, line_chart, nice_ticks, round_axis, value_axis
 from knexa.summary import summarise
 
 
@@ -62,13 +63,29 @@ def test_a_page_needs_nothing_but_itself(tmp_path: Path, strategy: str, until: s
 def test_a_run_without_curves_says_so_instead_of_drawing_empty_axes(tmp_path: Path) -> None:
     """Short runs are not evaluated between rounds; those that are get both drawings and no excuse."""
     excuse = "have not been evaluated between rounds"
-    with_curves, without = write_run(tmp_path / "with"), write_run(tmp_path / "without")
-    events = without / "events.jsonl"
-    events.write_bytes(b"".join(line for line in events.read_bytes().splitlines(True) if b'"stage":"round"' not in line))
+    with_curves, without = write_run(tmp_path / "with"), without_curves(write_run(tmp_path / "without"))
     assert excuse not in page(with_curves)
     assert "texts held by an agent" in page(with_curves)
     assert excuse in page(without)
     assert "texts held by an agent" not in page(without)
+    other = write_run(tmp_path / "other", strategy="random")
+    assert excuse not in page(without, other)
+    assert excuse in page(without, without_curves(other))
+
+
+def served_run(folder: Path) -> Path:
+    """A run with a server, which was sent 12,345 bytes and sent 678."""
+    events = (write_run(folder, strategy="local") / "events.jsonl").read_bytes().splitlines(True)
+    sums = {"kind": "central", "method": "fedid", "round": 1, "bytes_up": 12_345, "bytes_down": 678}
+    (folder / "events.jsonl").write_bytes(b"".join([*events[:-1], json.dumps(sums).encode() + b"\n", events[-1]]))
+    return folder
+
+
+def without_curves(folder: Path) -> Path:
+    """The run of ``folder`` as if nobody had been evaluated between its rounds."""
+    events = folder / "events.jsonl"
+    events.write_bytes(b"".join(line for line in events.read_bytes().splitlines(True) if b'"stage":"round"' not in line))
+    return folder
 
 
 def test_only_what_a_run_had_stands_in_its_cards(tmp_path: Path) -> None:
@@ -77,10 +94,7 @@ def test_only_what_a_run_had_stands_in_its_cards(tmp_path: Path) -> None:
     def cards(folder: Path) -> set[str]:
         return set(re.findall(r'class="card"><span>([a-z]+)', page(folder))) & {"exchanges", "exchanged", "guardrails", "server"}
 
-    alone, served = write_run(tmp_path / "alone", strategy="local"), write_run(tmp_path / "served", strategy="local")
-    events = (served / "events.jsonl").read_bytes().splitlines(True)
-    sums = {"kind": "central", "method": "fedid", "round": 1, "bytes_up": 12_345, "bytes_down": 678}
-    (served / "events.jsonl").write_bytes(b"".join([*events[:-1], json.dumps(sums).encode() + b"\n", events[-1]]))
+    alone, served = write_run(tmp_path / "alone", strategy="local"), served_run(tmp_path / "served")
     assert cards(write_run(tmp_path / "pairs")) == {"exchanges", "exchanged", "guardrails"}
     assert cards(alone) == set()
     assert cards(served) == {"server"}
@@ -117,6 +131,14 @@ def test_several_runs_share_a_page_that_warns_of_unequal_starts(tmp_path: Path) 
     assert "not comparable" in page(*folders)
 
 
+def test_bytes_to_a_server_are_counted_like_those_between_agents(tmp_path: Path) -> None:
+    """A comparison's table has both in one column."""
+    html = page(served_run(tmp_path / "served"), write_run(tmp_path / "pairs"))
+    sent = [row.split("<td>") for row in re.findall(r"<tr><td>.*?</tr>", html)]
+    assert {row[1].removesuffix("</td>"): row[-2].removesuffix("</td>") != "0" for row in sent} == {"local": True, "knexa": True}
+    assert any(row[-2] == "13</td>" for row in sent)  # 12,345 and 678 bytes
+
+
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     """No folder, or a folder without a record: one sentence, no page."""
     with pytest.raises(ConfigurationError, match="no run folder"):
@@ -133,6 +155,21 @@ def test_the_terminal_shows_the_same_figures_as_the_summary(tmp_path: Path) -> N
     assert list(table.columns[0].cells) == [*(f"agent-{n}" for n in range(1, 7)), "mean"]
     start, end = (summary["mean"][stage]["pass@1"] for stage in ("start", "end"))
     assert list(table.columns[1].cells)[-1] == f"{100 * start:.1f}→{100 * end:.1f}"
+
+
+@given(st.lists(st.text("abcdefghij-", min_size=1, max_size=24), min_size=1, max_size=30))
+def test_a_legend_of_any_length_covers_no_line(names: list[str]) -> None:
+    """However many lines of names: the plot begins below the last, nothing is cut off, and each of two dozen series looks different."""
+    x, y = round_axis("round", 1, 5, LEFT, RIGHT), value_axis("score", [0.0, 1.0], BOTTOM, TOP)
+    drawn = line_chart("chart", [Series(name, [(1, 0.2), (5, 0.9)], colour(index)) for index, name in enumerate(names)], x, y, height=320)
+    moved = re.search(r'<g transform="translate\(0 ([\d.]+)\)">', drawn)
+    down = float(moved[1]) if moved else 0.0
+    rows = [float(at) for at in re.findall(r'<text x="[\d.]+" y="([\d.]+)" text-anchor="start"', drawn)]
+    assert len(rows) == len(names)
+    assert max(rows) < TOP + down
+    assert float(re.search(r'viewBox="0 0 560 (\d+)"', drawn)[1]) == pytest.approx(320 + down, abs=1)  # type: ignore[index]
+    looks = [colour(index) for index in range(24)]
+    assert len(set(looks)) == len(looks)
 
 
 @given(low=st.floats(-1e6, 1e6), span=st.floats(1e-6, 1e6))

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from knexa.record import SCORES, RunRecord, scores_present
 from knexa.report.charts import BOTTOM, LEFT, RIGHT, TOP, duration, mean_curve
-from knexa.report.svg import COLOURS, Series, drawing, line_chart, percent, round_axis, text, value_axis
+from knexa.report.svg import Series, colour, drawing, line_chart, percent, round_axis, text, value_axis
 from knexa.report.tables import score_cells
 from knexa.summary import summary_of
 
@@ -42,8 +42,8 @@ def final_scores(runs: Sequence[RunRecord]) -> str:
 def curves(runs: Sequence[RunRecord]) -> str:
     """Mean validation score over rounds, one line a strategy, mean over its seeds."""
     series = [
-        Series(name, _mean_of_runs([run for run in runs if run.strategy == name]), f"s{i % COLOURS}")
-        for i, name in enumerate(strategies(runs))
+        Series(name, _mean_of_runs([run for run in runs if run.strategy == name]), colour(index))
+        for index, name in enumerate(strategies(runs))
     ]
     rounds = round_axis("round", 1, max(run.rounds for run in runs), LEFT, RIGHT)
     y = value_axis(
@@ -60,11 +60,9 @@ def scores(runs: Sequence[RunRecord]) -> tuple[str, ...]:
 def rows(runs: Sequence[RunRecord]) -> list[list[str]]:
     table, names = [], scores(runs)
     for run in runs:
-        kilobytes = sum(one.bytes for one in run.exchanges) / 1000
         time = "n/a" if run.seconds is None else duration(run.seconds)
-        table.append(
-            [run.strategy, str(run.seed), *score_cells(summary_of(run)["mean"], names), str(len(run.exchanges)), f"{kilobytes:.0f}", time]
-        )
+        sent = [str(len(run.exchanges)), f"{run.sent / 1000:,.0f}"]
+        table.append([run.strategy, str(run.seed), *score_cells(summary_of(run)["mean"], names), *sent, time])
     return table
 
 

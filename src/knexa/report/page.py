@@ -62,9 +62,12 @@ def run_page(run: RunRecord) -> str:
 
 def comparison_page(runs: Sequence[RunRecord]) -> str:
     ordered = sorted(runs, key=lambda run: (comparison.strategies(runs).index(run.strategy), run.seed))
+    drawn = {"final": comparison.final_scores(ordered)}
+    if any(one.stage == "round" for run in ordered for one in run.evaluations):
+        drawn["curves"] = comparison.curves(ordered)
     return render(
         "comparison.html",
-        {"final": comparison.final_scores(ordered), "curves": comparison.curves(ordered)},
+        drawn,
         runs=ordered,
         score=SCORES[comparison.scores(ordered)[0]],
         headings=[SCORES[name] for name in comparison.scores(ordered)],

@@ -48,6 +48,11 @@ class Axis:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
+def colour(index: int) -> str:
+    """CSS classes of the series number ``index``: the colours in turn, then again with dashes, then with dots."""
+    return f"s{index % COLOURS}" + ("", " dashed", " dotted")[min(index // COLOURS, 2)]
+
+
 def percent(value: float) -> str:
     return f"{100 * value:.3g}%"
 
@@ -113,15 +118,19 @@ def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis, width: fl
             body += [_whisker(one.style, at, interval) for (at, _), interval in zip(places, ends, strict=True) if interval]
         if one.dots or len(places) == 1:
             body += [f'<circle class="{one.style}" cx="{a:.1f}" cy="{b:.1f}" r="3.5"/>' for a, b in places]
-    return drawing(width, height, title, [*body, *legend([one for one in series if one.name], x.start, 12, x.end)])
+    names, below = legend([one for one in series if one.name], x.start, 12, x.end)
+    down = max(0.0, below - y.end)
+    if down:
+        body = [f'<g transform="translate(0 {down:.1f})">', *body, "</g>"]
+    return drawing(width, height + down, title, [*body, *names])
 
 
 def _whisker(style: str, x: float, ends: Sequence[float]) -> str:
     return f'<line class="{style} whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{ends[0]:.1f}" y2="{ends[1]:.1f}"/>'
 
 
-def legend(series: Sequence[Series], left: float, top: float, right: float) -> list[str]:
-    """Names of the series in one or more lines from ``left``, broken at ``right``."""
+def legend(series: Sequence[Series], left: float, top: float, right: float) -> tuple[list[str], float]:
+    """Names of the series in one or more lines from ``left``, broken at ``right``; and where what is below them may begin."""
     parts, x, y = [], left, top
     for one in series:
         width = 30 + 7.2 * len(one.name)
@@ -130,7 +139,7 @@ def legend(series: Sequence[Series], left: float, top: float, right: float) -> l
         parts.append(f'<line class="{one.style}" x1="{x:.1f}" x2="{x + 16:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(text(x + 21, y + 4, one.name, style="tick"))
         x += width
-    return parts
+    return parts, y + 20
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str]], label: str, width: float = 560) -> str:

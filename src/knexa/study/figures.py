@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from knexa.report.svg import COLOURS, Axis, Series, bars, line_chart, percent, plain, value_axis
+from knexa.report.svg import Axis, Series, bars, colour, line_chart, percent, plain, value_axis
 from knexa.study.gains import Gain
 from knexa.study.statistics import Interval
 from knexa.study.synthetic import CEILING, FLOOR
@@ -55,7 +55,7 @@ def study_figures(gains: Sequence[Gain], rounds: int, kinds: Sequence[str] = ())
     """Figures by name without suffix, ``<world>-<heterogeneity>-<kind>``; of :data:`FIGURES` all, or only ``kinds``."""
     methods = [method for method in dict.fromkeys(one.method for one in gains) if method not in (FLOOR, CEILING)]
     # One colour a method in all figures, and none for the two ends, which are known by their dashes.
-    styles = {method: f"s{place % COLOURS}" for place, method in enumerate(methods)} | {FLOOR: "floor", CEILING: "ceiling"}
+    styles = {method: colour(place) for place, method in enumerate(methods)} | {FLOOR: "floor", CEILING: "ceiling"}
     drawn: dict[str, Figure] = {}
     for world, mix in dict.fromkeys(one.place[:2] for one in gains):
         here = sorted((one for one in gains if one.place[:2] == (world, mix)), key=lambda one: one.method == CEILING)

@@ -42,7 +42,7 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         **{name: end[name] for name in (*SCORES, "loss")},
         "seconds": run.seconds,
         "reused": sum(job["worker"] is None for job in run.jobs),
-        "bytes": sum(one.bytes for one in run.exchanges) + sum(one["bytes_up"] + one["bytes_down"] for one in run.central),
+        "bytes": run.sent,
         **{key: sum(one[key] for one in run.central) for key in ("scored", "server_steps", "server_texts")},
         "exchanges": sum(one.accepted is not None for one in run.exchanges),
         "memory": sum(one.memory for one in ends) / len(ends) if ends else None,

@@ -40,7 +40,7 @@ def markdown(rows: Sequence[Row], baseline: str) -> str:
     parts = [f"{first['rounds']} rounds, seeds {', '.join(map(str, seeds))}, commit {first['commit']}, {first['machine']}.", ""]
     parts += ["Final scores on held-out test problems, mean over agents; mean over seeds ± half the 95 % t interval.", ""]
     parts += _pipes([headings(rows), *final_cells(rows)])
-    if baseline in _strategies(rows):
+    if _has_others(rows, baseline):
         parts += ["", f"Difference to `{baseline}` at equal seeds; * marks an interval without zero.", ""]
         parts += _pipes([headings(rows), *paired_cells(rows, baseline)])
     parts += [line for verdict in verdicts(rows, baseline) for line in ("", verdict)]
@@ -49,11 +49,17 @@ def markdown(rows: Sequence[Row], baseline: str) -> str:
 
 def rich_tables(rows: Sequence[Row], baseline: str) -> list[Table]:
     tables = [_rich("Final scores, mean over seeds ± half the 95 % interval", headings(rows), final_cells(rows))]
-    if baseline in _strategies(rows):
+    if _has_others(rows, baseline):
         tables.append(
             _rich(f"Difference to {baseline} at equal seeds (* interval without zero)", headings(rows), paired_cells(rows, baseline))
         )
     return tables
+
+
+def _has_others(rows: Sequence[Row], baseline: str) -> bool:
+    """Whether there is a difference to ``baseline`` to show."""
+    names = _strategies(rows)
+    return baseline in names and len(names) > 1
 
 
 def _line(name: str, rows: Sequence[Row], intervals: Sequence[Interval], *, sign: bool = False) -> list[str]:
@@ -66,7 +72,8 @@ def _cell(interval: Interval, scale: int, sign: bool) -> str:
     digits = 3 if scale == 1 else 1
     half = (interval.high - interval.low) / 2
     width = "?" if math.isinf(half) else f"{scale * half:.{digits}f}"
-    return f"{scale * interval.mean:{'+' if sign else ''}.{digits}f} ± {width}" + ("*" if sign and interval.excludes_zero else "")
+    mean = round(scale * interval.mean, digits) + 0.0  # no minus before what rounds to zero
+    return f"{mean:{'+' if sign else ''}.{digits}f} ± {width}" + ("*" if sign and interval.excludes_zero else "")
 
 
 def _values(rows: Sequence[Row], strategy: str, metric: str) -> list[float]:
@@ -88,7 +95,7 @@ def _pipes(cells: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _rich(title: str, head: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, min_width=len(title))
     for heading in head:
         table.add_column(heading, justify="left" if heading == "strategy" else "right", no_wrap=True)
     for line in cells:

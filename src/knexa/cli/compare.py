@@ -58,7 +58,7 @@ def run_comparison(plan: Plan, *, as_json: bool) -> None:
         print(json.dumps({"rows": rows, "folder": str(plan.out), "report": str(page)}))
         return
     console = Console()
-    for table in rich_tables(rows, plan.baseline):
+    for table in rich_tables(rows, plan.baseline, console.width):
         console.print(table)
     for verdict in verdicts(rows, plan.baseline):
         console.print(verdict, highlight=False, soft_wrap=True)

@@ -47,12 +47,12 @@ def markdown(rows: Sequence[Row], baseline: str) -> str:
     return "\n".join(parts) + "\n"
 
 
-def rich_tables(rows: Sequence[Row], baseline: str) -> list[Table]:
-    tables = [_rich("Final scores, mean over seeds ± half the 95 % interval", headings(rows), final_cells(rows))]
+def rich_tables(rows: Sequence[Row], baseline: str, width: int) -> list[Table]:
+    """Both tables for a terminal of ``width`` characters: columns that have no room there are left out and named below."""
+    tables = [_rich("Final scores, mean over seeds ± half the 95 % interval", [headings(rows), *final_cells(rows)], width)]
     if _has_others(rows, baseline):
-        tables.append(
-            _rich(f"Difference to {baseline} at equal seeds (* interval without zero)", headings(rows), paired_cells(rows, baseline))
-        )
+        title = f"Difference to {baseline} at equal seeds (* interval without zero)"
+        tables.append(_rich(title, [headings(rows), *paired_cells(rows, baseline)], width))
     return tables
 
 
@@ -94,10 +94,17 @@ def _pipes(cells: Sequence[Sequence[str]]) -> list[str]:
     return [head, "|" + "---|" * len(cells[0]), *body]
 
 
-def _rich(title: str, head: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, min_width=len(title))
-    for heading in head:
-        table.add_column(heading, justify="left" if heading == "strategy" else "right", no_wrap=True)
-    for line in cells:
+def _rich(title: str, lines: Sequence[Sequence[str]], width: int) -> Table:
+    """``lines``: the first is the head. Strategy, seeds, first score and loss always stay."""
+    columns = [list(column) for column in zip(*lines, strict=True)]
+    left_out = []
+    while len(columns) > 4 and sum(max(map(len, column)) + 2 for column in columns) > width:
+        left_out.append(columns.pop(3)[0])
+    caption = f"No room here for {', '.join(left_out)}: comparison.md has all." if left_out else None
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.collapse_padding, table.min_width = True, max(len(title), len(caption or ""))
+    for place, (heading, *_) in enumerate(columns):
+        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
+    for line in zip(*(column[1:] for column in columns), strict=True):
         table.add_row(*line)
     return table

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from synthetic_run import write_run
 
 from knexa.errors import ConfigurationError, RunFolderError
@@ -151,10 +152,23 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_the_terminal_shows_the_same_figures_as_the_summary(tmp_path: Path) -> None:
     """Every agent has a row, the mean comes last, scores are percentages."""
     summary = summarise(write_run(tmp_path / "run"))
-    table = final_table(summary)
+    table = final_table(summary, 80)
     assert list(table.columns[0].cells) == [*(f"agent-{n}" for n in range(1, 7)), "mean"]
     start, end = (summary["mean"][stage]["pass@1"] for stage in ("start", "end"))
     assert list(table.columns[1].cells)[-1] == f"{100 * start:.1f}→{100 * end:.1f}"
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 120])
+def test_no_figure_of_the_terminal_is_cut_off(tmp_path: Path, width: int) -> None:
+    """With names as organisations have them scores are left out, and named below; in a wide terminal none is."""
+    text = json.dumps(summarise(write_run(tmp_path / "run"))).replace("agent-", "hospital-of-the-south-")
+    console = Console(width=width, record=True)
+    console.print(final_table(json.loads(text), width))
+    shown = console.export_text(styles=False)
+    assert "…" not in shown
+    assert all(shown.count(f"hospital-of-the-south-{n} ") == 1 for n in range(1, 7))
+    assert all(heading in shown for heading in ("Pass@1", "Pass@5", "Pass@10", "loss", "taught", "learned"))
+    assert ("No room here" in shown) == (width < 120)
 
 
 @given(st.lists(st.text("abcdefghij-", min_size=1, max_size=24), min_size=1, max_size=30))

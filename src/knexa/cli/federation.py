@@ -201,7 +201,7 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
         print(json.dumps({**summary, "folder": str(folder), "report": str(page), "lost": lost}))
     else:
         console = Console()
-        console.print(final_table(summary))
+        console.print(final_table(summary, console.width))
         run = read_run(folder)
         busiest = ", ".join(f"{job} {duration(seconds)}" for job, seconds in list(job_seconds(run).items())[:5])
         console.print(f"Time: {duration(run.seconds or 0.0)}; of work, summed over agents: {busiest}", highlight=False, soft_wrap=True)

@@ -50,7 +50,7 @@ def run_federation(wanted: Wanted, *, as_json: bool) -> None:
         print(json.dumps({**summary, "folder": str(folder), "report": str(page)}))
         return
     console = Console()
-    console.print(final_table(summary))
+    console.print(final_table(summary, console.width))
     run = read_run(folder)
     show_notes(cut_notes(run))
     busiest = ", ".join(f"{job} {duration(seconds)}" for job, seconds in list(job_seconds(run).items())[:5])

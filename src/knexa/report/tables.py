@@ -22,19 +22,39 @@ def shown(summary: Mapping[str, Any]) -> tuple[str, ...]:
     return scores_present(agent[stage] for agent in summary["agents"] for stage in ("start", "end"))
 
 
-def final_table(summary: Mapping[str, Any]) -> Table:
-    """``summary`` as in ``summary.json``: every agent and the mean, start → end. Scores in percent, loss in nats a token."""
+def final_table(summary: Mapping[str, Any], width: int) -> Table:
+    """``summary`` as in ``summary.json``: every agent and the mean, start → end. Scores in percent, loss in nats a token.
+
+    For a terminal of ``width`` characters: columns that have no room there are left out, and named below the table.
+    """
     title = f"{summary['strategy']}, seed {summary['seed']}, {summary['rounds']} rounds: test problems, start → end"
-    # Fits into 80 columns: a terminal that wraps figures cannot be read.
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
-    for heading in headings(summary):
-        table.add_column(heading, justify="left" if heading == "agent" else "right", no_wrap=True)
-    rows = final_rows(summary)
-    for row in rows[:-1]:
+    columns, left_out = columns_that_fit([headings(summary), *final_rows(summary)], width, first=2, gap=1)
+    caption = no_room(left_out, "report.html")
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=0)
+    for place, (heading, *_) in enumerate(columns):
+        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
+    *agents, mean = zip(*(column[1:] for column in columns), strict=True)
+    for row in agents:
         table.add_row(*row)
     table.add_section()
-    table.add_row(*rows[-1], style="bold")
+    table.add_row(*mean, style="bold")
     return table
+
+
+def columns_that_fit(lines: Sequence[Sequence[str]], width: int, *, first: int, gap: int) -> tuple[list[list[str]], list[str]]:
+    """Columns of ``lines`` (the head and what is under it) that a terminal has room for, and the headings of those left out.
+
+    A number that is cut off is worse than none. The ``first`` so many columns always stay. ``gap``: between two of them.
+    """
+    columns, left_out = [list(column) for column in zip(*lines, strict=True)], []
+    while len(columns) > first and gap + sum(max(map(len, column)) + gap for column in columns) > width:
+        left_out.append(columns.pop(first)[0])
+    return columns, left_out
+
+
+def no_room(left_out: Sequence[str], elsewhere: str) -> str | None:
+    """What is said below a table without the columns ``left_out``."""
+    return f"No room here for {', '.join(left_out)}: {elsewhere} has all." if left_out else None
 
 
 def final_rows(summary: Mapping[str, Any]) -> list[list[str]]:

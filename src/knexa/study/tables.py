@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from knexa.record import SCORES, scores_present
+from knexa.report.tables import columns_that_fit, no_room
 from knexa.study.rows import Row
 from knexa.study.statistics import Interval, mean_interval, paired_interval
 from knexa.study.verdicts import verdicts
@@ -95,12 +96,9 @@ def _pipes(cells: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _rich(title: str, lines: Sequence[Sequence[str]], width: int) -> Table:
-    """``lines``: the first is the head. Strategy, seeds, first score and loss always stay."""
-    columns = [list(column) for column in zip(*lines, strict=True)]
-    left_out = []
-    while len(columns) > 4 and sum(max(map(len, column)) + 2 for column in columns) > width:
-        left_out.append(columns.pop(3)[0])
-    caption = f"No room here for {', '.join(left_out)}: comparison.md has all." if left_out else None
+    """``lines``: the first is the head. Strategy, seeds and the first score always stay."""
+    columns, left_out = columns_that_fit(lines, width, first=3, gap=2)
+    caption = no_room(left_out, "comparison.md")
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.collapse_padding, table.min_width = True, max(len(title), len(caption or ""))
     for place, (heading, *_) in enumerate(columns):

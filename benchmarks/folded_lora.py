@@ -40,6 +40,17 @@ def stepper(model: CausalLM, parameters: list[torch.nn.Parameter], batches: Iter
     return step
 
 
+def medians(ways: dict[str, Callable[[], float]], times: int) -> dict[str, float]:
+    """Median milliseconds of each way, in turn so many ``times`` after one turn to warm up."""
+    for once in ways.values():
+        once()
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(times):
+        for way, once in ways.items():
+            seconds[way].append(once())
+    return {f"{way}_ms": round(1000 * median(found), 1) for way, found in seconds.items()}
+
+
 def measure(name: str, steps: int) -> dict[str, float]:
     backbone = load_backbone(f"embedded:{name}")
     adapter = Adapter(backbone, SHARE)
@@ -57,13 +68,7 @@ def measure(name: str, steps: int) -> dict[str, float]:
         "folded": stepper(adapter, adapter.parameters(), batches()),
         "full": stepper(full, list(full.parameters()), batches()),
     }
-    for step in ways.values():
-        step()
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(steps):
-        for way, step in ways.items():
-            seconds[way].append(step())
-    return {"rank": adapter.rank, **{f"{way}_ms": round(1000 * median(found), 1) for way, found in seconds.items()}}
+    return {"rank": adapter.rank, **medians(ways, steps)}
 
 
 if __name__ == "__main__":

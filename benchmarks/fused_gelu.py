@@ -8,12 +8,11 @@ ratios to results/fused_gelu.jsonl. Run ``python benchmarks/fused_gelu.py [--ste
 import argparse
 import time
 from collections.abc import Callable
-from statistics import median
 
 import torch
 from transformers import AutoModelForCausalLM
 
-from folded_lora import BATCH, SHARE, stepper
+from folded_lora import BATCH, SHARE, medians, stepper
 from knexa.evaluation.bank.splits import load_bank
 from knexa.learning.adapter import Adapter
 from knexa.learning.backbone import ZOO, Backbone, load_backbone
@@ -49,14 +48,7 @@ def measure(name: str, steps: int) -> dict[str, float]:
     fused = load_backbone(f"embedded:{name}")
     as_it_comes = AutoModelForCausalLM.from_pretrained(str(ZOO / name)).requires_grad_(False).eval()
     spelled = Backbone(fused.name, fused.family, as_it_comes, fused.tokenizer, fused.context)
-    jobs = ways("spelled", spelled) | ways("fused", fused)
-    for job in jobs.values():
-        job()
-    seconds: dict[str, list[float]] = {job: [] for job in jobs}
-    for _ in range(steps):
-        for job, work in jobs.items():
-            seconds[job].append(work())
-    found = {f"{job}_ms": round(1000 * median(took), 1) for job, took in seconds.items()}
+    found = medians(ways("spelled", spelled) | ways("fused", fused), steps)
     return found | {f"{what}_ratio": round(found[f"{what}_spelled_ms"] / found[f"{what}_fused_ms"], 2) for what in ("train", "read")}
 
 

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -17,6 +16,7 @@ from rich.table import Table
 from knexa.cli.compare import seed_range
 from knexa.errors import ConfigurationError, Interrupted
 from knexa.field_rules import nearest
+from knexa.report.tables import fitting_table
 from knexa.study.figures import FIGURES
 from knexa.study.gains import Gain, Place
 from knexa.study.methods import METHODS
@@ -58,7 +58,7 @@ def show_study(wanted: Grid, *, as_json: bool) -> None:
         return
     console = Console()
     for place in dict.fromkeys(one.place for one in found):
-        console.print(_table(found, place))
+        console.print(_table(found, place, console.width))
     console.print(
         f"Page: {wanted.out / 'study.html'}; rows: {wanted.out / 'rows.csv'}; figures: {wanted.out / 'figures'}",
         highlight=False,
@@ -133,17 +133,11 @@ def _progress(count: int) -> Iterator[Callable[[StudyRow], None]]:
         yield note
 
 
-def _table(found: list[Gain], place: Place) -> Table:
-    """What fits a terminal; the page and ``study.md`` have all columns."""
+def _table(found: list[Gain], place: Place, width: int) -> Table:
+    """Some columns, for a terminal of ``width`` characters; the page and ``study.md`` have all."""
     shown = [HEADINGS.index(heading) for heading in IN_TERMINAL]
-    table = Table(
-        title=f"{title(place)}: ± half the 95 % interval", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
-    )
-    for name in IN_TERMINAL:
-        table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
-    for line in study_cells(found, place):
-        table.add_row(*(line[column] for column in shown))
-    return table
+    lines = [IN_TERMINAL, *([line[column] for column in shown] for line in study_cells(found, place))]
+    return fitting_table(f"{title(place)}: ± half the 95 % interval", lines, width, first=3, elsewhere="study.md")
 
 
 def _known(option: str, text: str, allowed: Collection[str]) -> list[str]:

@@ -28,33 +28,27 @@ def final_table(summary: Mapping[str, Any], width: int) -> Table:
     For a terminal of ``width`` characters: columns that have no room there are left out, and named below the table.
     """
     title = f"{summary['strategy']}, seed {summary['seed']}, {summary['rounds']} rounds: test problems, start → end"
-    columns, left_out = columns_that_fit([headings(summary), *final_rows(summary)], width, first=2, gap=1)
-    caption = no_room(left_out, "report.html")
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=0)
-    for place, (heading, *_) in enumerate(columns):
-        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
-    *agents, mean = zip(*(column[1:] for column in columns), strict=True)
-    for row in agents:
-        table.add_row(*row)
-    table.add_section()
-    table.add_row(*mean, style="bold")
+    table = fitting_table(title, [headings(summary), *final_rows(summary)], width, first=2, elsewhere="report.html", padding=0)
+    table.rows[-2].end_section, table.rows[-1].style = True, "bold"
     return table
 
 
-def columns_that_fit(lines: Sequence[Sequence[str]], width: int, *, first: int, gap: int) -> tuple[list[list[str]], list[str]]:
-    """Columns of ``lines`` (the head and what is under it) that a terminal has room for, and the headings of those left out.
+def fitting_table(title: str, lines: Sequence[Sequence[str]], width: int, *, first: int, elsewhere: str, padding: int = 1) -> Table:
+    """``lines``, of which the first is the head, for a terminal of ``width`` characters, whose figures it never cuts off.
 
-    A number that is cut off is worse than none. The ``first`` so many columns always stay. ``gap``: between two of them.
+    The ``first`` so many columns always stay; of the others those without room are left out, and named below as to be found ``elsewhere``.
     """
     columns, left_out = [list(column) for column in zip(*lines, strict=True)], []
-    while len(columns) > first and gap + sum(max(map(len, column)) + gap for column in columns) > width:
+    while len(columns) > first and sum(max(map(len, column)) + padding + 1 for column in columns) + padding + 1 > width:
         left_out.append(columns.pop(first)[0])
-    return columns, left_out
-
-
-def no_room(left_out: Sequence[str], elsewhere: str) -> str | None:
-    """What is said below a table without the columns ``left_out``."""
-    return f"No room here for {', '.join(left_out)}: {elsewhere} has all." if left_out else None
+    caption = f"No room here for {', '.join(left_out)}: {elsewhere} has all." if left_out else None
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, padding))
+    table.pad_edge, table.collapse_padding, table.min_width = False, True, max(len(title), len(caption or ""))
+    for place, (heading, *_) in enumerate(columns):
+        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
+    for line in zip(*(column[1:] for column in columns), strict=True):
+        table.add_row(*line)
+    return table
 
 
 def final_rows(summary: Mapping[str, Any]) -> list[list[str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from knexa.record import SCORES, scores_present
-from knexa.report.tables import columns_that_fit, no_room
+from knexa.report.tables import fitting_table
 from knexa.study.rows import Row
 from knexa.study.statistics import Interval, mean_interval, paired_interval
 from knexa.study.verdicts import verdicts
@@ -49,12 +48,11 @@ def markdown(rows: Sequence[Row], baseline: str) -> str:
 
 
 def rich_tables(rows: Sequence[Row], baseline: str, width: int) -> list[Table]:
-    """Both tables for a terminal of ``width`` characters: columns that have no room there are left out and named below."""
-    tables = [_rich("Final scores, mean over seeds ± half the 95 % interval", [headings(rows), *final_cells(rows)], width)]
+    """Both tables for a terminal of ``width`` characters."""
+    tables = {"Final scores, mean over seeds ± half the 95 % interval": final_cells(rows)}
     if _has_others(rows, baseline):
-        title = f"Difference to {baseline} at equal seeds (* interval without zero)"
-        tables.append(_rich(title, [headings(rows), *paired_cells(rows, baseline)], width))
-    return tables
+        tables[f"Difference to {baseline} at equal seeds (* interval without zero)"] = paired_cells(rows, baseline)
+    return [fitting_table(title, [headings(rows), *cells], width, first=3, elsewhere="comparison.md") for title, cells in tables.items()]
 
 
 def _has_others(rows: Sequence[Row], baseline: str) -> bool:
@@ -93,16 +91,3 @@ def _strategies(rows: Sequence[Row]) -> list[str]:
 def _pipes(cells: Sequence[Sequence[str]]) -> list[str]:
     head, *body = (f"| {' | '.join(line)} |" for line in cells)
     return [head, "|" + "---|" * len(cells[0]), *body]
-
-
-def _rich(title: str, lines: Sequence[Sequence[str]], width: int) -> Table:
-    """``lines``: the first is the head. Strategy, seeds and the first score always stay."""
-    columns, left_out = columns_that_fit(lines, width, first=3, gap=2)
-    caption = no_room(left_out, "comparison.md")
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.collapse_padding, table.min_width = True, max(len(title), len(caption or ""))
-    for place, (heading, *_) in enumerate(columns):
-        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
-    for line in zip(*(column[1:] for column in columns), strict=True):
-        table.add_row(*line)
-    return table

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,7 +141,9 @@ def test_the_command_writes_rows_figures_and_a_page(tmp_path: Path) -> None:
     assert all(text.startswith("<svg") and "<style>" in text for name, text in drawn.items() if name.endswith(".svg"))
     page = (out / "study.html").read_text()
     assert "compatibility, high heterogeneity, 6 agents" in page
-    assert page.count("<svg") == 6
+    captions = re.findall(r'aria-label="([^"]+)".*?<figcaption>([^<]+)</figcaption>', page, flags=re.S)
+    assert len(captions) == page.count("<svg") == 6
+    assert all(caption.lower() == f"{title}.".lower() for title, caption in captions)  # read and heard alike
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 548.0, 70.0, 270.0
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """``svg``: the drawing. ``lines``: its numbers under ``head``, of every size, as text; intervals are those of 95 % over seeds."""
+    """``title``: what it shows, in words. ``svg``: the drawing.
 
+    ``lines``: its numbers under ``head``, of every size, as text; intervals are those of 95 % over seeds.
+    """
+
+    title: str
     svg: str
     head: tuple[str, ...]
     lines: Sequence[tuple[str, ...]]
@@ -131,7 +135,7 @@ def _by_size(
     reached = [at for one in series for point, spread in zip(one.points, one.spread, strict=True) for at in (point[1], *spread)]
     y = value_axis(label, reached, _BOTTOM, _TOP, form=form, zero=zero)
     lines = [(one.method, str(one.place[2]), *map(_number, (value(one).mean, value(one).low, value(one).high))) for one in gains]
-    return Figure(line_chart(title, series, x, y), ("method", "agents", label, "low", "high"), lines)
+    return Figure(title, line_chart(title, series, x, y), ("method", "agents", label, "low", "high"), lines)
 
 
 def _over_rounds(
@@ -160,7 +164,7 @@ def _over_rounds(
         for at, value in points(one)
     ]
     head = ("method", "agents", "round", label, *(["p of regret ~ t^p"] if exponent else []))
-    return Figure(line_chart(title, series, x, y), head, lines)
+    return Figure(title, line_chart(title, series, x, y), head, lines)
 
 
 def _bars(title: str, place: _Place, value: Callable[[Gain], float], label: str) -> Figure:
@@ -169,7 +173,7 @@ def _bars(title: str, place: _Place, value: Callable[[Gain], float], label: str)
     size = max(place.sizes)
     rows = [(one.method, value(one), f"{value(one):.3g}") for one in known if one.place[2] == size]
     lines = [(one.method, str(one.place[2]), _number(value(one))) for one in known]
-    return Figure(bars(title, rows, label), ("method", "agents", label), lines)
+    return Figure(title, bars(title, rows, label), ("method", "agents", label), lines)
 
 
 def _with_exponent(gain: Gain) -> str:

@@ -35,7 +35,7 @@ def write_study(rows: Sequence[StudyRow], folder: Path, kinds: Sequence[str] = (
         seeds=len(seeds),
         places=[{"title": title(place), "lines": study_cells(found, place)} for place in places],
         headings=HEADINGS,
-        captions={name: name.replace("-", " ") for name in figures},
+        captions={name: f"{figure.title[0].upper()}{figure.title[1:]}." for name, figure in figures.items()},
     )
     (folder / "study.html").write_text(page, encoding="utf-8")
     origin = f"commit {_all(row.commit for row in rows)}, {_all(row.machine for row in rows)}"

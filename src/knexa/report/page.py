@@ -119,9 +119,8 @@ def _sent(run: RunRecord) -> list[tuple[str, str, str]]:
         cards.append(("guardrails", f"{sum(one.withheld for one in run.exchanges):,} kept back", _vetting(run)))
     if run.central:
         up, down = (sum(one[way] for one in run.central) / 1000 for way in ("bytes_up", "bytes_down"))
-        cards.append(
-            (f"server ({run.central[0]['method']})", f"{up:,.1f} kB to it", f"and {down:,.1f} kB from it, in {len(run.central)} rounds")
-        )
+        rounds = f"{len(run.central)} round{'' if len(run.central) == 1 else 's'}"
+        cards.append((f"server ({run.central[0]['method']})", f"{up:,.1f} kB to it", f"and {down:,.1f} kB from it, in {rounds}"))
     return cards
 
 

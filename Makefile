@@ -37,12 +37,14 @@ SEEDS  ?= 0-9
 ROUNDS ?= 20
 TABLE4 ?= runs/table4
 JOBS   ?= 1
+# Of the test problems so many, spread over the split; empty for all.
+PROBLEMS ?=
 BASELINES = local,random,heuristic,fedskd,gossip,fedavg,central-kd,fedid,all-data
 OURS      = paper,knexa-plain,random-shipped,knexa
 ABLATIONS = knexa-no-verify,knexa-no-memory,knexa-no-curriculum,knexa-no-trust,knexa-no-rollback,knexa-no-acceptance,knexa-no-guardrail,knexa-alpha-fixed,knexa-concat,knexa-greedy
 
 table4: setup sandbox
-	$(BIN)/knexa compare --strategies $(BASELINES),$(OURS),$(ABLATIONS) --seeds $(SEEDS) --rounds $(ROUNDS) --baseline random --jobs $(JOBS) --out $(TABLE4)
+	$(BIN)/knexa compare --strategies $(BASELINES),$(OURS),$(ABLATIONS) --seeds $(SEEDS) --rounds $(ROUNDS) --baseline random --jobs $(JOBS) $(if $(PROBLEMS),--set evaluation.problems=$(PROBLEMS)) --out $(TABLE4)
 
 setup: $(STAMP)
 

@@ -11,6 +11,8 @@ from knexa.report.svg import COLOURS, Axis, Cell, Series, bars, drawing, heat_ma
 
 #: Edges of the plotting area of a chart over rounds, in user units of the drawing.
 LEFT, RIGHT, TOP, BOTTOM = 66.0, 548.0, 56.0, 270.0
+#: Width of the page: what is wider has to be scrolled.
+PAGE = 1140.0
 
 
 def teaching(run: RunRecord) -> str:
@@ -18,15 +20,16 @@ def teaching(run: RunRecord) -> str:
     order = {agent: index for index, agent in enumerate(run.agents)}
     left, line, top = 34 + 7.2 * max(map(len, run.agents)), 26, 30
     slots = max((count for count in Counter(one.round for one in run.exchanges).values()), default=1)
-    slot = max(7.0, min(44.0, 950 / max(1, run.rounds * slots)))
-    column = slot * slots + 14
-    width, bottom = left + column * run.rounds + 12, top + line * len(run.agents)
+    between, right = 14, 12
+    slot = max(7.0, min(44.0, (PAGE - left - right - between * run.rounds) / max(1, run.rounds * slots)))
+    column = slot * slots + between
+    width, bottom = left + column * run.rounds + right, top + line * len(run.agents)
     worst = max((abs(one.reward) for one in run.exchanges if one.reward is not None), default=1.0) or 1.0
     body = [text(left + column * run.rounds / 2, 12, "round", anchor="middle", style="label")]
     for agent, index in order.items():
         y = top + line * (index + 0.5)
         body.append(
-            f'<line class="grid" x1="{left:.1f}" x2="{width - 12:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<line class="grid" x1="{left:.1f}" x2="{width - right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
             + text(left - 8, y + 4, agent, anchor="end", style="tick")
         )
     for round in range(1, run.rounds + 1):
@@ -36,7 +39,7 @@ def teaching(run: RunRecord) -> str:
         body.append(text(x + column / 2, top - 6, str(round), anchor="middle", style="tick"))
         for number, one in enumerate(one for one in run.exchanges if one.round == round):
             rows = (top + line * (order[one.teacher] + 0.5), top + line * (order[one.student] + 0.5))
-            body.append(_arrow(one, x + 7 + slot * (number + 0.5), *rows, worst))
+            body.append(_arrow(one, x + between / 2 + slot * (number + 0.5), *rows, worst))
     return drawing(width, bottom + 8, "who taught whom in each round", body)
 
 

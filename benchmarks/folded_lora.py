@@ -48,7 +48,7 @@ def medians(ways: dict[str, Callable[[], float]], times: int) -> dict[str, float
     for _ in range(times):
         for way, once in ways.items():
             seconds[way].append(once())
-    return {f"{way}_ms": round(1000 * median(found), 1) for way, found in seconds.items()}
+    return {f"{way}_ms": round(1000 * median(found), 2) for way, found in seconds.items()}
 
 
 def measure(name: str, steps: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ from synthetic_run import write_run
 
 from knexa.errors import ConfigurationError, RunFolderError
 from knexa.report import final_table, write_report
-from knexa.report.charts import BOTTOM, LEFT, PAGE, RIGHT, TOP
+from knexa.report.charts import BOTTOM, LEFT, RIGHT, TOP
 from knexa.report.svg import Series, colour, line_chart, nice_ticks, round_axis, value_axis
 from knexa.summary import summarise
 
@@ -114,9 +114,9 @@ def test_every_exchange_is_an_arrow_and_every_failure_is_told(tmp_path: Path) ->
 def test_the_rounds_of_the_demo_are_seen_without_scrolling(tmp_path: Path) -> None:
     """Twenty rounds of six agents: every drawing is as narrow as the page."""
     html = page(write_run(tmp_path / "run", rounds=20))
-    least = [int(width) for width in re.findall(r'style="min-width:(\d+)px', html)]
+    width, margin = map(int, re.findall(r"body{margin:0 auto;max-width:(\d+)px;padding:24px (\d+)px", html)[0])
     assert len(re.findall(r'class="arrow ', html)) == 60
-    assert max(least) <= PAGE
+    assert max(int(least) for least in re.findall(r'style="min-width:(\d+)px', html)) <= width - 2 * margin
 
 
 def test_a_crowd_is_drawn_within_its_picture(tmp_path: Path) -> None:

@@ -22,13 +22,14 @@ from knexa.simulation.central import CentralServer
 from knexa.simulation.checkpoint import Checkpoint, drop_checkpoints, write_checkpoint
 from knexa.simulation.duration import Duration
 from knexa.simulation.engine import Cost, Engine, Job, Pending
+from knexa.simulation.forecast import Forecast
 from knexa.simulation.job_cache import JobCache, Recalling
 from knexa.simulation.job_key import JobKeys
 from knexa.simulation.ledgers import Ledgers
 from knexa.simulation.loop import Simulation
 from knexa.simulation.oracle import trial
 from knexa.simulation.processes import Processes
-from knexa.simulation.progress import Forecast, OnProgress, Progress
+from knexa.simulation.progress import OnProgress, Progress
 from knexa.simulation.run_folder import LEAST_FREE, RunFolder, require_space
 from knexa.simulation.serial import Serial
 from knexa.simulation.transport import Transport
@@ -192,7 +193,7 @@ class Run:
         row = {"job": job.what, "agent": job.agent, "round": job.round, "seconds": cost.seconds, "worker": cost.worker}
         self._timings.append("job", **row)
         forecast = self._forecast
-        forecast.note(job.what, cost.seconds)
+        forecast.note(cost)
         jobs, eta_s = forecast.jobs, forecast.eta_s()
         self._on_progress(Progress(self.round, self._config.rounds, self._phase, job.agent, job.what, forecast.done, jobs, eta_s))
 

@@ -81,7 +81,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """``rounds``: rounds asked for. ``finished``: false while the run goes on, or after it was killed.
+    """``rounds``: rounds asked for, ``closed``: that are over. ``finished``: false while the run goes on, or after it was killed.
 
     ``profiles``: as they were reported. ``central``: what a server did in each round, where a baseline has one. ``seconds`` and
     ``peak_rss_mb`` are None until the run ends. ``jobs``: rows of kind "job" of the timings.
@@ -98,6 +98,7 @@ class RunRecord:
     central: tuple[Event, ...]
     faults: tuple[Event, ...]
     participants: Mapping[str, Any]
+    closed: int
     finished: bool
     seconds: float | None
     peak_rss_mb: float | None
@@ -173,6 +174,7 @@ def _read(folder: Path, events: list[dict[str, Any]]) -> RunRecord:
         central=tuple(_of_kind(events, "central")),
         faults=tuple(_of_kind(events, "fault")),
         participants=end[-1].get("participants", {}) if end else {},
+        closed=len(_of_kind(events, "update")),
         finished=bool(end),
         seconds=sum(row["seconds"] for row in totals) if totals else None,
         peak_rss_mb=max(row["peak_rss_mb"] for row in totals) if totals else None,

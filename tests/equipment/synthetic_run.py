@@ -71,6 +71,7 @@ def _run(config: FederationConfig, log: EventLog, write: object) -> None:
                 encode({"kind": "job", "job": "train", "agent": name, "round": round, "seconds": 1.1 + 0.2 * number, "worker": number % 2})
             )
             write(encode({"kind": "job", "job": "evaluate", "agent": name, "round": round, "seconds": 0.6, "worker": number % 2}))
+        log.append("update", round=round, digest=f"{round:064x}")
 
 
 def _matches(config: FederationConfig, agents: list[str], round: int) -> list[Match]:

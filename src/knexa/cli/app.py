@@ -220,6 +220,17 @@ def compare(
     run_comparison(Plan(strategies, seeds, file, preset, rounds, tuple(sets or ()), out, baseline, jobs, cache), as_json=as_json)
 
 
+@app.command("list", epilog="Examples:  \n\nknexa list  \nknexa list runs/comparison --json")
+def list_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder below which runs are looked for")] = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """The runs in a folder: finished, running or stopped, how far, and what they gave."""
+    from knexa.cli.listing import list_runs
+
+    list_runs(folder, as_json=as_json)
+
+
 @app.command(epilog="Examples:  \n\nknexa report runs/knexa-seed42-1  \nknexa report runs/comparison/*/seed-*")
 def report(folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="run folders; several are compared on one page")]) -> None:
     """Write report.html from run folders: self-contained, opens offline."""

@@ -69,6 +69,18 @@ class RunFolder:
         os.close(self._lock)
 
 
+def in_use(path: Path) -> bool:
+    """Whether a process runs the federation of this folder: a simulation, or a coordinator."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def read_config(path: Path) -> FederationConfig:
     """The resolved configuration of a run folder, exactly as the run had it: no preset or strategy is applied again."""
     file = path / CONFIG_FILE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,10 +16,12 @@ import pytest
 
 from knexa.config import FederationConfig, load_config
 from knexa.errors import KnexaError
+from knexa.report.charts import duration
 from knexa.simulation.progress import OnProgress, Progress
 from knexa.study import room
 from knexa.study.cell import Cell
 from knexa.study.compare import compare
+from knexa.study.pace import Pace
 from knexa.study.room import Room
 
 WORKPLACE = "scored_workplace:create"
@@ -170,3 +173,28 @@ def test_equal_jobs_are_done_once_and_counted(tmp_path: Path):
     ]
     assert not (tmp_path / "no" / "cache").exists()
     assert json.loads((tmp_path / "with" / "rows.jsonl").read_text().splitlines()[1])["reused"] == rows[1]["reused"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_after_every_cell_it_says_how_many_are_left_and_how_long_they_take(tmp_path: Path, jobs: int) -> None:
+    """Those that were finished before are not counted again."""
+    run(configs("local"), tmp_path, Watched())
+    watched = Watched()
+    run(configs("local", "random"), tmp_path, watched, jobs=jobs)
+    first, second = (sentence for sentence in watched.said if "done" in sentence)
+    assert re.fullmatch(r"random, seed [01] is done; cells left: 1, about [\d.]+ s", first)
+    assert re.fullmatch(r"random, seed [01] is done, the last cell", second)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_where_cells_take_as_long_as_each_other_the_time_left_is_right(at_once: int) -> None:
+    now = 100.0
+    pace = Pace(12, lambda: now)
+    cell = Cell(configs("local")[0], Path(), WORKPLACE, None)
+    for ended in range(1, 12):
+        if ended % at_once == 0:
+            now += 240.0
+            said = pace.ended(cell)
+            assert said == f"local, seed 0 is done; cells left: {12 - ended}, about {duration((12 - ended) / at_once * 240)}"
+        else:
+            pace.ended(cell)

@@ -164,10 +164,14 @@ def job_seconds(run: RunRecord) -> Mapping[str, float]:
 
 
 def duration(seconds: float) -> str:
+    """In the two largest units that it has: seconds, minutes and seconds, hours and minutes."""
     if round(seconds, 1) < 60:
         return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)  # rounded first: 119.6 s are 2 min 0 s
-    return f"{minutes} min {rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"
 
 
 def _curve(run: RunRecord, agent: str) -> list[tuple[float, float]]:

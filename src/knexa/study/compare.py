@@ -20,9 +20,10 @@ from knexa.simulation.job_key import changeable
 from knexa.simulation.progress import OnProgress
 from knexa.simulation.run_folder import CONFIG_FILE, read_config
 from knexa.study.cell import Cell
+from knexa.study.pace import Pace
 from knexa.study.room import Room
 from knexa.study.rows import Row, row_of, write_rows
-from knexa.study.side_by_side import run_side_by_side
+from knexa.study.side_by_side import Begin, run_side_by_side
 from knexa.study.tables import markdown
 
 #: Folder of results of jobs, in that of the comparison.
@@ -61,13 +62,19 @@ def compare(
     def begin(cell: Cell, until_its_end: ExitStack) -> OnProgress:
         return until_its_end.enter_context(on_cell(numbers[cell.folder], len(cells), cell))
 
+    pace = Pace(len(missing))
+
+    def end(cell: Cell) -> None:
+        records.add(read_run(cell.folder))
+        tell(pace.ended(cell))
+
     if jobs == 1:
         for cell in missing:
             with ExitStack() as until_its_end:
                 cell.run(begin(cell, until_its_end))
-            records.add(read_run(cell.folder))
+            end(cell)
     elif missing:
-        _run_at_once(missing, jobs, records, begin, tell)
+        _run_at_once(missing, jobs, records, begin, end, tell)
     by_strategy = sorted(map(records.of, cells), key=lambda record: [config.strategy for config in configs].index(record.strategy))
     rows: list[Row] = [row_of(record) for record in by_strategy]
     write_rows(rows, out)
@@ -107,17 +114,17 @@ def _in_order(configs: Sequence[FederationConfig], jobs: int) -> list[Federation
 
 
 def _run_at_once(
-    cells: Sequence[Cell], jobs: int, records: _Records, begin: Callable[[Cell, ExitStack], OnProgress], tell: Callable[[str], None]
+    cells: Sequence[Cell], jobs: int, records: _Records, begin: Begin, end: Callable[[Cell], None], tell: Callable[[str], None]
 ) -> None:
     room = Room(jobs, cells[0].config, tell)
     room.measured(records.peak_rss_mb)
 
-    def end(cell: Cell) -> None:
-        records.add(read_run(cell.folder))
+    def end_and_measure(cell: Cell) -> None:
+        end(cell)
         room.measured(records.peak_rss_mb)
 
     try:
-        run_side_by_side(cells, room, begin, end, tell)
+        run_side_by_side(cells, room, begin, end_and_measure, tell)
     except KeyboardInterrupt:
         raise Interrupted("stopped; what was done is kept, and the same command goes on") from None
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from knexa.cli.display import show_runs
-from knexa.report.charts import duration
+from knexa.report.tables import duration
 from knexa.simulation.progress import Progress
 
 

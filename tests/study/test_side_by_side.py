@@ -16,7 +16,7 @@ import pytest
 
 from knexa.config import FederationConfig, load_config
 from knexa.errors import KnexaError
-from knexa.report.charts import duration
+from knexa.report.tables import duration
 from knexa.simulation.progress import OnProgress, Progress
 from knexa.study import room
 from knexa.study.cell import Cell

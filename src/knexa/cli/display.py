@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from knexa.report.charts import duration
+from knexa.report.tables import duration
 from knexa.simulation.progress import OnProgress, Progress
 
 #: Begins the display of one more run, under a title; it ends with the ``with`` block.

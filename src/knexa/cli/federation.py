@@ -18,7 +18,8 @@ from knexa.errors import ConfigurationError, Incomplete, Interrupted, KnexaError
 from knexa.events import EVENTS_FILE, read_events
 from knexa.record import read_run
 from knexa.report import final_table, write_report
-from knexa.report.charts import duration, job_seconds
+from knexa.report.charts import job_seconds
+from knexa.report.tables import duration
 from knexa.summary import write_summary
 
 if TYPE_CHECKING:

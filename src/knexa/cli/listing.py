@@ -13,8 +13,7 @@ from rich.console import Console
 from knexa.errors import RunFolderError
 from knexa.events import EVENTS_FILE
 from knexa.record import SCORES, read_run, scores_present
-from knexa.report.charts import duration
-from knexa.report.tables import fitting_table, nats, share
+from knexa.report.tables import duration, fitting_table, nats, share
 from knexa.simulation.run_folder import in_use
 from knexa.summary import summary_of
 

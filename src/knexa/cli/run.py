@@ -20,7 +20,8 @@ from knexa.matching.matchmakers import matchmaker_of
 from knexa.participant.data import federation_data
 from knexa.record import RunRecord, read_run
 from knexa.report import final_table, write_report
-from knexa.report.charts import duration, job_seconds
+from knexa.report.charts import job_seconds
+from knexa.report.tables import duration
 from knexa.simulation.federation import Federation
 from knexa.simulation.progress import OnProgress
 from knexa.summary import write_summary

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from knexa.record import SCORES, Evaluation, Exchange, RunRecord
 from knexa.report.svg import COLOURS, Axis, Cell, Series, bars, drawing, heat_map, line_chart, percent, round_axis, text, value_axis
+from knexa.report.tables import duration
 
 #: Edges of the plotting area of a chart over rounds, in user units of the drawing.
 LEFT, RIGHT, TOP, BOTTOM = 66.0, 548.0, 56.0, 270.0
@@ -161,17 +162,6 @@ def job_seconds(run: RunRecord) -> Mapping[str, float]:
     for job in run.jobs:
         totals[job["job"]] += job["seconds"]
     return dict(totals.most_common())
-
-
-def duration(seconds: float) -> str:
-    """In the two largest units that it has: seconds, minutes and seconds, hours and minutes."""
-    if round(seconds, 1) < 60:
-        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)  # rounded first: 119.6 s are 2 min 0 s
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min"
 
 
 def _curve(run: RunRecord, agent: str) -> list[tuple[float, float]]:

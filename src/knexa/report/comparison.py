@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from knexa.record import SCORES, RunRecord, scores_present
-from knexa.report.charts import BOTTOM, LEFT, RIGHT, TOP, duration, mean_curve
+from knexa.report.charts import BOTTOM, LEFT, RIGHT, TOP, mean_curve
 from knexa.report.svg import Series, colour, drawing, line_chart, percent, round_axis, text, value_axis
-from knexa.report.tables import score_cells
+from knexa.report.tables import duration, score_cells
 from knexa.summary import summary_of
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from knexa.errors import ConfigurationError
 from knexa.record import SCORES, RunRecord, read_run
 from knexa.report import charts, comparison
-from knexa.report.tables import final_rows, headings, nats, share, shown
+from knexa.report.tables import duration, final_rows, headings, nats, share, shown
 from knexa.summary import summary_of
 
 REPORT_FILE = "report.html"
@@ -45,7 +45,7 @@ def run_page(run: RunRecord) -> str:
             "rewards": charts.rewards(run),
             "traffic": charts.traffic(run),
         }
-    seconds = "an unknown time" if run.seconds is None else charts.duration(run.seconds)
+    seconds = "an unknown time" if run.seconds is None else duration(run.seconds)
     configuration = tomli_w.dumps(_without_none(run.config))
     return render(
         "run.html",
@@ -104,7 +104,7 @@ def _cards(run: RunRecord) -> list[dict[str, str]]:
     cards.append(("mean loss", f"{nats(start['loss'])} → {nats(end['loss'])}", "nats a token"))
     cards += _sent(run)
     memory = "" if run.peak_rss_mb is None else f"at most {run.peak_rss_mb:,.0f} MB of memory"
-    cards.append(("time", "n/a" if run.seconds is None else charts.duration(run.seconds), memory))
+    cards.append(("time", "n/a" if run.seconds is None else duration(run.seconds), memory))
     return [{"name": name, "value": value, "note": note} for name, value, note in cards]
 
 

@@ -1,4 +1,4 @@
-"""The final table of a run, as rows of text for the page and as a rich table for the terminal."""
+"""The final table of a run, as rows of text for the page and as a rich table for the terminal; and how values are written in tables."""
 
 from __future__ import annotations
 
@@ -77,3 +77,14 @@ def share(value: float | None) -> str:
 
 def nats(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """In the two largest units that it has: seconds, minutes and seconds, hours and minutes."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)  # rounded first: 119.6 s are 2 min 0 s
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"

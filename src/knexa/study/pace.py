@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from knexa.report.charts import duration
+from knexa.report.tables import duration
 from knexa.study.cell import Cell
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -82,13 +83,13 @@ def listed(folder: Path, root: Path) -> Listed:
 
 
 def rows(runs: list[Listed]) -> list[list[str]]:
-    """The head, and a line for each run."""
+    """The head, and a line for each run; what a narrow terminal has no room for goes from the fifth column on."""
     names = scores_present(run.scores for run in runs)
-    head = ["run", "state", "rounds", SCORES[names[0]], "loss", "time", "seed", "strategy", *(SCORES[name] for name in names[1:])]
-    return [head, *([*_cells(run, names[0]), *(share(run.scores.get(name)) for name in names[1:])] for run in runs)]
+    head = ["run", "state", "rounds", *(SCORES[name] for name in names), "strategy", "seed", "loss", "time"]
+    return [head, *(_cells(run, names) for run in runs)]
 
 
-def _cells(run: Listed, score: str) -> list[str]:
+def _cells(run: Listed, names: Sequence[str]) -> list[str]:
     time = "n/a" if run.seconds is None else duration(round(run.seconds))
-    rounds = f"{run.closed}/{run.rounds}"
-    return [run.folder, run.state, rounds, share(run.scores.get(score)), nats(run.scores["loss"]), time, str(run.seed), run.strategy]
+    scores = [share(run.scores.get(name)) for name in names]
+    return [run.folder, run.state, f"{run.closed}/{run.rounds}", *scores, run.strategy, str(run.seed), nats(run.scores["loss"]), time]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from knexa.baselines.budget import prompts_each
 from knexa.baselines.tasks import SERVER, Adopt, Answer, Blend, Distil, Learn, Mean, Share, Tell
 from knexa.config import load_config
 from knexa.participant.faults import LAZY_ANSWER
@@ -104,3 +105,11 @@ def test_a_lazy_agent_votes_for_nothing_with_all_its_weight() -> None:
         lazy = next(fault.agents[0] for fault in place.config.faults if fault.kind == "lazy")
         answers, _ = place.assist(lazy, Answer(3), place.start(lazy), 1)
         assert {(text, confidence) for _, text, confidence in answers.answers} == {(LAZY_ANSWER, 0.0)}
+
+
+def test_of_a_small_transfer_set_no_agent_answers_more_than_a_student_of_a_pair_would_be_written() -> None:
+    """A student asks at most all of it; so half of the agents' share is half of it, whatever the budget says."""
+    sets = (*SETS, "distillation.prompts=1000", "generation.max_new_tokens=2")
+    with LearningWorkplace(load_config(strategy="central-kd", sets=sets)) as place:
+        answers, _ = place.assist("agent-1", Answer(prompts_each(place.config)), place.start("agent-1"), 1)
+        assert len(answers.answers) == len(place.data.transfer_set.problems) // 2

@@ -91,3 +91,23 @@ def test_pooled_everybody_trains_on_the_union_and_validates_on_its_own() -> None
     assert not union & held_out
     assert (pooled.probe, pooled.curve, pooled.test) == (apart.probe, apart.curve, apart.test)
     assert pooled.transfer_set.digest == apart.transfer_set.digest
+
+
+def test_pooled_canaries_are_still_known() -> None:
+    """They are planted in what everybody trains on: an audit has to find out whose they are."""
+    apart, pooled = (federation_data(load_config(strategy=name, sets=["data.canaries=3"])) for name in ("local", "all-data"))
+    for name, data in pooled.private.items():
+        assert data.canaries == apart.private[name].canaries
+        assert len(data.canaries) == 3
+
+
+def test_pooled_nobody_trains_on_what_another_agent_holds_out(tmp_path: Path) -> None:
+    """Own files may hold the same row, which one agent trains on and another holds out."""
+    lines = NOTES_FILE.read_text().splitlines()
+    config = _own(tmp_path, lines[300:400], lines[300:400])
+    pooled = federation_data(config.model_copy(update={"data": config.data.model_copy(update={"pooled": True})}))
+    held_out = {problem.prompt for data in pooled.private.values() for problem in data.validation}
+    assert len(held_out) > 12
+    for data in pooled.private.values():
+        assert data.train
+        assert not {problem.prompt for problem in data.train} & held_out

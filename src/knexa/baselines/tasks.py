@@ -53,7 +53,10 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Task[Answers]):
-    """Answer ``prompts`` prompts of the transfer set greedily. Which ones is drawn from seed and round: the same for everybody."""
+    """Answer at most ``prompts`` prompts of the transfer set greedily (:func:`~knexa.baselines.budget.prompts_each` of what there are).
+
+    Which ones is drawn from seed and round: the same for everybody.
+    """
 
     prompts: int
 

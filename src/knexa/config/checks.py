@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from knexa.config.safety import HOSTILE
 from knexa.config.sections import (
     EMBEDDED_BACKBONES,
     HUMAN_EVAL_MBPP,
@@ -109,8 +110,17 @@ def _check_faults(config: FederationConfig, layers: Sequence[Layer]) -> None:
             raise complaint(layers, (*path, "until_round"), fault.until_round, f"at least from_round = {fault.from_round}")
 
 
+def check_honest(config: FederationConfig, layers: Sequence[Layer]) -> None:
+    """``config`` with the agents that its faults stand for. Raises ConfigurationError if nobody is left whose scores count."""
+    hostile = {name for fault in config.faults if fault.kind in HOSTILE for name in fault.agents}
+    if hostile and hostile >= {agent.name for agent in config.agents}:
+        raise complaint(
+            layers, ("faults",), "every agent hostile", "at least one that is not: the scores of a run are those of honest agents"
+        )
+
+
 #: How a server's methods distil.
-_PLAIN = {"verify": False, "memory": False, "keep": 1.0, "agreement": False, "candidates": 1, "alpha": "schedule"}
+_PLAIN = {"verify": False, "memory": False, "keep": 1.0, "agreement": False, "candidates": 1, "alpha": "schedule", "acceptance": None}
 
 
 def _check_central(config: FederationConfig, layers: Sequence[Layer]) -> None:

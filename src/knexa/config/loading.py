@@ -10,7 +10,7 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from knexa.config.checks import check
+from knexa.config.checks import check, check_honest
 from knexa.config.safety import FaultConfig
 from knexa.config.sections import FederationConfig, exchange_share
 from knexa.errors import ConfigurationError
@@ -97,7 +97,9 @@ def _resolve(layers: Sequence[Layer]) -> FederationConfig:
     except ValidationError as error:
         raise explain(FederationConfig, layers, error) from error
     check(config, layers)
-    return config.model_copy(update={"faults": _drawn(config)})
+    drawn = config.model_copy(update={"faults": _drawn(config)})
+    check_honest(drawn, layers)
+    return drawn
 
 
 def _drawn(config: FederationConfig) -> tuple[FaultConfig, ...]:

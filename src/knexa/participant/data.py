@@ -11,6 +11,7 @@ import numpy as np
 from knexa.config import FederationConfig
 from knexa.errors import ConfigurationError
 from knexa.evaluation.canaries import Canary, draw_canaries
+from knexa.evaluation.normal_form import identities
 from knexa.evaluation.partition import dirichlet_partition
 from knexa.evaluation.problem_sets import load_own, load_splits
 from knexa.evaluation.problems import Problem
@@ -139,6 +140,7 @@ def _held_out(problems: Sequence[Problem], rng: np.random.Generator) -> PrivateD
 
 
 def _pooled(private: Mapping[str, PrivateData]) -> dict[str, PrivateData]:
-    """Everybody has the training data of all; what is held out stays out, and its owner's."""
-    union = tuple(problem for data in private.values() for problem in data.train)
-    return {name: PrivateData(union, data.validation) for name, data in private.items()}
+    """Everybody has the training data of all; what is held out by anybody stays out, and its owner's."""
+    held = {key for data in private.values() for problem in data.validation for key in identities(problem)}
+    union = tuple(problem for data in private.values() for problem in data.train if not identities(problem) & held)
+    return {name: replace(data, train=union) for name, data in private.items()}

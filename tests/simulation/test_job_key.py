@@ -205,3 +205,22 @@ def test_jobs_without_a_result_worth_keeping_have_no_key():
 def test_weights_that_may_change_unseen_have_no_keys(setting: str, model: str):
     with pytest.raises(ValueError, match=f"two versions of {model}"):
         JobKeys(load_config(sets=[setting]), WORKPLACE)
+
+
+def test_planted_texts_and_a_guardrail_of_ones_own_are_part_of_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Both decide which texts leave a teacher: when they change, what was vetted before is not used again."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plug, canaries = tmp_path / "own_guard_of_this_test.py", tmp_path / "canaries.txt"
+    teach = perform_job("agent-1", Teach(Match("m-1", 1, "agent-1", "agent-2", "text"), KnowledgeRequest("m-1", ("p",), 1)), b"state")
+    config = small()
+    guardrail = config.guardrail.model_copy(update={"plug": "own_guard_of_this_test:review", "canary_file": str(canaries)})
+    config = config.model_copy(update={"guardrail": guardrail})
+
+    def key(code: str, planted: str) -> str | None:
+        plug.write_text(code)
+        canaries.write_text(planted)
+        return JobKeys(config, WORKPLACE).of(teach)
+
+    first = key("review = None\n", "one\n")
+    assert key("review = None\n", "one\n") == first
+    assert len({first, key("review = 0\n", "one\n"), key("review = None\n", "two\n")}) == 3

@@ -64,7 +64,8 @@ class JobKeys:
         if hubs := changeable(config):
             raise ValueError(f"nothing here tells two versions of {', '.join(hubs)} apart, so no job with it has a key")
         self._config = config
-        self._around = _sha256(_packages(), _machine(), _tree(Path(knexa.__file__).parent), workplace, _source(workplace), _files(config))
+        code = (workplace, *([config.guardrail.plug] if config.guardrail.plug is not None else []))
+        self._around = _sha256(_packages(), _machine(), _tree(Path(knexa.__file__).parent), *code, *map(_source, code), _files(config))
 
     def of(self, job: Job) -> str | None:
         """64 hexadecimal digits, or None for a job whose result is not worth keeping."""
@@ -107,17 +108,17 @@ def changeable(config: FederationConfig) -> tuple[str, ...]:
 
 
 def _files(config: FederationConfig) -> str:
-    """The content of problem files, private files and backbones."""
-    named = [config.data.problems, config.data.mbpp, *(agent.data for agent in config.agents)]
+    """The content of problem files, private files, planted texts and backbones."""
+    named = [config.data.problems, config.data.mbpp, config.guardrail.canary_file, *(agent.data for agent in config.agents)]
     weights = dict.fromkeys(agent.backbone for agent in config.agents if not agent.backbone.startswith("embedded:"))
     named += [str(packaged_file(name)) if name.startswith(PREFIX) else name for name in weights]
     paths = [Path(name).expanduser() for name in dict.fromkeys(named) if name is not None]
     return _sha256(*(_tree(path) for path in paths if path.exists()))
 
 
-def _source(workplace: str) -> str:
-    """Of a workplace that is no part of this package."""
-    found = importlib.util.find_spec(workplace.partition(":")[0])
+def _source(name: str) -> str:
+    """Of ``module:object``, a workplace or a guardrail of one's own."""
+    found = importlib.util.find_spec(name.partition(":")[0])
     return _tree(Path(found.origin)) if found is not None and found.origin is not None else ""
 
 

@@ -214,3 +214,10 @@ def test_a_path_that_is_no_file_names_the_choices(tmp_path: Path) -> None:
         load_problems(tmp_path / "nowhere.jsonl")
     with pytest.raises(ConfigurationError, match="cannot read"):
         load_jsonl(tmp_path / "nowhere.jsonl")
+
+
+def test_a_row_without_a_solution_is_refused(tmp_path: Path) -> None:
+    """An agent that learned it would learn to answer nothing."""
+    path = _file(tmp_path / "own.jsonl", ROW, ROW | {"task_id": "a/2", "canonical_solution": " \n"})
+    with pytest.raises(ConfigurationError, match=r"own.jsonl, line 2: key 'canonical_solution' is blank; agents learn from it"):
+        load_jsonl(path)

@@ -128,3 +128,9 @@ def test_every_example_is_seen_once_a_pass(learner: Learner) -> None:
 def test_warm_up_is_linear_and_ends() -> None:
     """The rate rises by equal steps to its full value."""
     assert [warmed_up(1.0, step, 4) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+def test_no_batches_are_made_of_nothing() -> None:
+    """Without examples there is no first batch, and no waiting for one."""
+    with pytest.raises(ValueError, match="no examples"):
+        next(endless_batches([], 8, 0, np.random.default_rng(0)))

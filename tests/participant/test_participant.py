@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from knexa.config import FederationConfig, load_config
-from knexa.errors import RunFolderError
+from knexa.errors import ConfigurationError, RunFolderError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.vetting import VettedPackage
 from knexa.matching.match import Match, Outcome
@@ -203,3 +203,18 @@ def test_a_damaged_state_is_refused() -> None:
     """Bytes that no run wrote raise a RunFolderError."""
     with pytest.raises(RunFolderError):
         AgentState.from_bytes(b"not a state")
+
+
+@pytest.mark.parametrize(("longest", "fits"), [(256, True), (257, False)])
+def test_answers_leave_prompts_half_of_what_a_model_reads(longest: int, fits: bool) -> None:
+    """GPT-2 reads 512 tokens; BLOOM has no bound, and needs no refusal."""
+    config = load_config(sets=[*SMALL, f"generation.max_new_tokens={longest}"])
+    with LearningWorkplace(config) as place:
+        bounded = {agent.name: agent.backbone for agent in config.agents if agent.backbone == "embedded:gpt2"}
+        free = next(agent.name for agent in config.agents if agent.backbone == "embedded:bloom")
+        assert place.start(free)
+        if fits:
+            assert place.start(next(iter(bounded)))
+        else:
+            with pytest.raises(ConfigurationError, match=r"max_new_tokens: found 257; allowed: at most 256, half of the 512 tokens"):
+                place.start(next(iter(bounded)))

@@ -33,7 +33,9 @@ class DataConfig(Section):
     mbpp: str | None = Field(None, description=f"path of mbpp.jsonl, for '{HUMAN_EVAL_MBPP}'")
     alpha: float = Field(0.1, gt=0, description="Dirichlet concentration per category over agents; small = non-IID")
     private: int = Field(900, ge=1, description="problems of the private pool shared out over all agents")
-    minimum: int = Field(60, ge=1, description="fewest private problems an agent may get; the draw is repeated until it holds")
+    minimum: int = Field(
+        60, ge=2, description="fewest private problems an agent may get, one of them held out; the draw is repeated until it holds"
+    )
     canaries: int = Field(
         0, ge=0, description="texts with a secret planted in each agent's private data, to measure leaks (knexa audit leak)"
     )

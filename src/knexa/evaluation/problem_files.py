@@ -74,6 +74,11 @@ def _problems(name: str, rows: Iterable[tuple[int, dict[str, Any]]], category: s
     for number, row in rows:
         _require(name, number, row, dict.fromkeys(_FIELDS, str) | ({"category": str} if "category" in row else {}))
         task_id, prompt, solution, test, entry_point = (row[field] for field in _FIELDS)
+        if not solution.strip():
+            raise ConfigurationError(
+                f"{name}, line {number}: key 'canonical_solution' is blank; agents learn from it and losses are measured on it, so leave "
+                "the row out or fill it in"
+            )
         prompt = prompt if prompt.endswith("\n") else prompt + "\n"
         problems.append(Problem(task_id, row.get("category", category), prompt, solution, test, entry_point))
     return _complete(name, problems)

@@ -40,7 +40,7 @@ class Problem:
     """One function to synthesise; or, with an empty ``test``, one text to complete.
 
     ``prompt``: imports, helper functions, signature and docstring; ends with a newline, so a completion is an indented body.
-    ``solution``: a canonical body, or the right text (empty when unknown). ``test``: source that defines ``check(candidate)`` and
+    ``solution``: a canonical body, or the right text; never blank. ``test``: source that defines ``check(candidate)`` and
     asserts. ``entry_point``: name of the function that ``check`` receives. ``category``: one of :data:`CATEGORIES`, or of the
     names that a file of one's own gives.
     """

@@ -102,7 +102,12 @@ def _collated_soft(examples: Sequence[Example], width: int) -> SoftTarget | None
 def endless_batches(
     examples: Sequence[Example], size: int, pad: int, rng: np.random.Generator, device: torch.device = CPU
 ) -> Iterator[Batch]:
-    """Shuffled passes over ``examples``, for ever. Examples of similar length share a batch, so little is padding."""
+    """Shuffled passes over ``examples``, for ever. Examples of similar length share a batch, so little is padding.
+
+    Raises ValueError at the first batch if there are none.
+    """
+    if not examples:
+        raise ValueError("there are no examples to make batches of")
     while True:
         order = [int(index) for index in rng.permutation(len(examples))]
         order += order[: -len(order) % size]  # the last batch is filled up from the pass's own start

@@ -76,6 +76,11 @@ class Learner:
         self._endpoint = endpoint
         self._encoded: dict[Text, Example] = {}
 
+    @property
+    def context(self) -> int | None:
+        """Most tokens of prompt and answer together; None where the architecture knows no bound."""
+        return self._context
+
     # --- state
 
     def reset(self, seed: int) -> None:

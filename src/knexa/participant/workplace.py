@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, assert_never
 
 from knexa.baselines.tasks import SERVER, Blend, Mean, Task
 from knexa.config import AgentConfig, FederationConfig
-from knexa.errors import RunFolderError
+from knexa.errors import ConfigurationError, RunFolderError
 from knexa.evaluation.problems import Problem
 from knexa.evaluation.sandbox import Sandbox
 from knexa.learning.endpoint import Endpoint
@@ -157,7 +157,9 @@ class LearningWorkplace:
         if backbone not in self._learners:
             engine = self.config.engine
             endpoint = None if engine.endpoint is None else Endpoint(engine.endpoint, engine.endpoint_folder)
-            self._learners[backbone] = Learner(backbone, self.config.local, self.config.model, engine.device, endpoint)
+            learner = Learner(backbone, self.config.local, self.config.model, engine.device, endpoint)
+            _require_room_for_prompts(backbone, learner.context, self.config.generation.max_new_tokens)
+            self._learners[backbone] = learner
         return self._learners[backbone]
 
     def _participant(self, agent: str, state: bytes) -> Participant:
@@ -180,3 +182,12 @@ class LearningWorkplace:
         if agent not in self._gates:
             self._gates[agent] = Gate(self.data.private.get(agent, NO_DATA), self.data.transfer_set, self.config.guardrail)
         return self._gates[agent]
+
+
+def _require_room_for_prompts(backbone: str, context: int | None, max_new_tokens: int) -> None:
+    """Raises ConfigurationError if answers may take more than half of what the model reads: prompts would lose their beginning unseen."""
+    if context is not None and max_new_tokens > context // 2:
+        raise ConfigurationError(
+            f"generation.max_new_tokens: found {max_new_tokens}; allowed: at most {context // 2}, half of the {context} tokens that "
+            f"{backbone} reads, so that prompts keep the other half"
+        )

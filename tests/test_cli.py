@@ -52,6 +52,12 @@ MISTAKES = [
     (["run", "--set", "matching.matchmaker=nowhere:Nobody"], "matching.matchmaker = 'nowhere:Nobody': cannot import 'nowhere'"),
     (["run", "--resume", "nowhere"], "nowhere is no run folder"),
     (["run", "--resume", "nowhere", "--rounds", "3"], "--resume: found together with --rounds; allowed: alone"),
+    (
+        ["run", "--resume", "nowhere", "--set", "local.steps=3"],
+        "--resume: found together with --set local.steps=3; allowed: alone, or with --set engine.kind and --set engine.workers",
+    ),
+    (["run", "--set", 'faults=[{kind="lying",share=1.0}]'], "--set faults: found 'every agent hostile'; allowed: at least one that is not"),
+    (["run", "--set", "data.minimum=1"], "--set data.minimum: found 1; allowed: a whole number of at least 2"),
     (["compare", "--seeds", "4-0"], "--seeds: found '4-0'; allowed: whole numbers from 0"),
     (["compare", "--seeds", "x"], "--seeds: found 'x'; allowed: whole numbers"),
     (["compare", "--strategies", "random,knxa"], "--strategies: found 'knxa'; allowed: local, random"),

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from knexa.config import FederationConfig, load_config
-from knexa.errors import RunFolderError
+from knexa.errors import Interrupted, RunFolderError
+from knexa.simulation.federation import Federation
 from knexa.simulation.progress import OnProgress, Progress
 from knexa.study.cell import Cell
 from knexa.study.compare import compare
@@ -92,3 +93,26 @@ def test_a_folder_of_other_settings_is_refused_before_anything_runs(tmp_path: Pa
     with pytest.raises(RunFolderError, match=r"random/seed-0: holds a run with other settings \(rounds\)"):
         compare(configs(("knexa", "random"), (0,), rounds=3), tmp_path, "random", announced, workplace=WORKPLACE)
     assert announced.cells == []
+
+
+def test_other_workers_are_the_same_run_and_other_threads_another(tmp_path: Path) -> None:
+    """Workers decide how fast a stopped cell goes on; threads may change how sums are rounded."""
+
+    def stop(news: Progress) -> None:
+        if news.round == 2:
+            raise KeyboardInterrupt
+
+    one = configs(("random",), (0,), 3)
+    with pytest.raises(Interrupted, match="the same command goes on"):
+        compare(one, tmp_path, "random", lambda number, count, cell: nullcontext(stop), workplace=WORKPLACE)
+    sets = ["engine.kind=processes", "engine.workers=3"]
+    threads = [load_config(strategy="random", seed=0, rounds=3, sets=[*sets, "engine.threads=2"])]
+    with pytest.raises(RunFolderError, match=r"holds a run with other settings \(engine\)"):
+        compare(threads, tmp_path, "random", Announced(), workplace=WORKPLACE)
+    other = load_config(strategy="random", seed=0, rounds=3, sets=sets)
+    resumed = Federation.resume(tmp_path / "random" / "seed-0", workplace=WORKPLACE, engine=other.engine)
+    assert resumed.config == other
+    compare([other], tmp_path, "random", Announced(), workplace=WORKPLACE)
+    compare(one, tmp_path / "serial", "random", Announced(), workplace=WORKPLACE)
+    events = [(folder / "random" / "seed-0" / "events.jsonl").read_bytes() for folder in (tmp_path, tmp_path / "serial")]
+    assert events[0] == events[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import knexa
-from knexa.study.rows import source_commit
+from knexa.study.rows import add_origin, read_origin, source_commit
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -42,3 +42,11 @@ def test_a_source_that_differs_from_its_commit_says_so(source: Path, staged: boo
 
 def test_a_source_without_a_checkout_tells_its_version(tmp_path: Path) -> None:
     assert source_commit(tmp_path) == f"knexa {knexa.__version__}"
+
+
+def test_a_run_that_goes_on_elsewhere_names_both(tmp_path: Path) -> None:
+    """In the order in which they ran it, each once."""
+    assert read_origin(tmp_path) == {"commit": "unknown", "machine": "unknown"}
+    for commit in ("aaa", "aaa", "bbb", "aaa"):
+        add_origin(tmp_path, {"commit": commit, "machine": "two cores, here"})
+    assert read_origin(tmp_path) == {"commit": "aaa, then bbb", "machine": "two cores, here"}

@@ -59,3 +59,9 @@ def test_no_number_is_cut_off_in_a_narrow_terminal(width: int) -> None:
     shown = [heading for heading in ("Pass@1 %", "Pass@5 %", "Pass@10 %", "CodeBLEU %", "loss") if heading in text]
     assert len(shown) == 5  # in the head or below
     assert ("No room here for" in text) == (width < 100)
+
+
+def test_every_commit_and_machine_of_the_rows_is_named_once() -> None:
+    """A comparison that went on after a change, or elsewhere, does not pass for one of a single state."""
+    given = [{**row, "commit": commit} for row, commit in zip(rows(random=[0.1, 0.2, 0.3]), ("aaa", "bbb", "aaa"), strict=True)]
+    assert "commit aaa; bbb, two cores." in markdown(given, "random")

@@ -62,3 +62,9 @@ def test_what_a_server_takes_on_top_is_said() -> None:
     assert verdicts(given, "random")[-1] == (
         "Beyond the common budget, fedid takes in a run: 320 steps of a server model, 1,280 texts of a server model."
     )
+
+
+def test_one_seed_without_a_share_of_right_answers_among_its_scores_names_what_is_compared() -> None:
+    """Problems are compared by their share of right answers, whatever the table shows."""
+    given = [{**row, "pass@1": None, "pass@10": row["pass@1"], "by_problem": [0.1, 0.3] * 20} for row in rows(random=[0.4], knexa=[0.4])]
+    assert verdicts(given, "random")[0].startswith("Share of right answers against random")

@@ -24,7 +24,11 @@ from knexa.report.charts import job_seconds
 from knexa.report.tables import duration
 from knexa.simulation.federation import Federation
 from knexa.simulation.progress import OnProgress
+from knexa.simulation.run_folder import read_config
 from knexa.summary import write_summary
+
+#: What may change when a run is resumed: how fast it goes, and how much memory it takes.
+_WORKERS = ("engine.kind", "engine.workers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +117,12 @@ def _begun(wanted: Wanted, on_progress: OnProgress) -> Path:
 def _resumed(wanted: Wanted, on_progress: OnProgress) -> Path:
     assert wanted.resume is not None
     given: dict[str, object] = {"FILE": wanted.file, "--preset": wanted.preset, "--strategy": wanted.strategy, "--rounds": wanted.rounds}
-    given |= {"--seed": wanted.seed, "--set": wanted.sets or None, "--out": wanted.out}
+    given |= {"--seed": wanted.seed, "--out": wanted.out}
+    given |= {f"--set {one}": one for one in wanted.sets if one.partition("=")[0] not in _WORKERS}
     extra = [name for name, value in given.items() if value is not None]
     if extra:
-        raise ConfigurationError(f"--resume: found together with {', '.join(extra)}; allowed: alone, a run goes on with its own settings")
-    return Federation.resume(wanted.resume).run(on_progress=on_progress).folder
+        allowed = f"alone, or with {' and '.join(f'--set {key}' for key in _WORKERS)}: a run goes on with its own settings"
+        raise ConfigurationError(f"--resume: found together with {', '.join(extra)}; allowed: {allowed}")
+    before = read_config(wanted.resume).engine
+    sets = [f"engine.kind={before.kind}", f"engine.workers={before.workers}", *wanted.sets]
+    return Federation.resume(wanted.resume, engine=load_config(sets=sets).engine).run(on_progress=on_progress).folder

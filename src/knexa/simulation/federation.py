@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from knexa.config import FederationConfig, load_config
+from knexa.config import EngineConfig, FederationConfig, load_config
 from knexa.errors import Interrupted, KnexaError, RunFolderError
 from knexa.events import EVENTS_FILE, read_events
 from knexa.simulation.checkpoint import read_checkpoint
@@ -56,9 +56,15 @@ class Federation:
         return cls(source if isinstance(source, FederationConfig) else load_config(source), workplace=workplace, cache=cache)
 
     @classmethod
-    def resume(cls, folder: Path, *, workplace: str = WORKPLACE, cache: Path | None = None) -> Federation:
-        """The federation of a run folder; :meth:`run` goes on from its last checkpoint. Raises RunFolderError if it is none."""
-        return cls(read_config(folder), workplace=workplace, resumed=folder, cache=cache)
+    def resume(
+        cls, folder: Path, *, workplace: str = WORKPLACE, cache: Path | None = None, engine: EngineConfig | None = None
+    ) -> Federation:
+        """The federation of a run folder; :meth:`run` goes on from its last checkpoint. Raises RunFolderError if it is none.
+
+        ``engine``: kind and number of workers from now on, which decide how fast it goes and nothing that comes out. None: as before.
+        """
+        config = read_config(folder)
+        return cls(config if engine is None else with_workers_of(config, engine), workplace=workplace, resumed=folder, cache=cache)
 
     def run(self, out: Path | None = None, on_progress: OnProgress | None = None) -> Result:
         """Run to the end and return where the results are.
@@ -95,6 +101,12 @@ class Federation:
         """The next free ``runs/STRATEGY-seedSEED-N``; nothing is made."""
         candidates = (Path("runs") / f"{self.config.strategy}-seed{self.config.seed}-{number}" for number in count(1))
         return next(path for path in candidates if not path.exists())
+
+
+def with_workers_of(config: FederationConfig, engine: EngineConfig) -> FederationConfig:
+    """``config`` with the kind and the workers of ``engine``, and threads, device and endpoint of its own: those decide what comes out."""
+    workers = {"kind": engine.kind, "workers": engine.workers}
+    return config.model_copy(update={"engine": config.engine.model_copy(update=workers)})
 
 
 def _finished(folder: RunFolder) -> bool:

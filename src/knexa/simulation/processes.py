@@ -132,4 +132,4 @@ class _Worker:
     def _death(self) -> KnexaError:
         how = self._child.death()
         doing = f" during {self.doing.job}" if self.doing is not None else ""
-        return KnexaError(f"worker {self.number} {how}{doing}; resume the run, with fewer workers if memory is short")
+        return KnexaError(f"worker {self.number} {how}{doing}; resume the run, with --set engine.workers=1 if memory is short")

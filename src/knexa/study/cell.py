@@ -10,9 +10,9 @@ from knexa.config import FederationConfig
 from knexa.simulation.child import parent_connection
 from knexa.simulation.failures import Failure
 from knexa.simulation.federation import Federation
-from knexa.simulation.progress import OnProgress
+from knexa.simulation.progress import OnProgress, Progress
 from knexa.simulation.run_folder import CONFIG_FILE
-from knexa.study.rows import origin_here, write_origin
+from knexa.study.rows import add_origin, origin_here
 from knexa.summary import write_summary
 
 
@@ -26,17 +26,31 @@ class Cell:
     cache: Path | None
 
     def run(self, on_progress: OnProgress) -> None:
-        """Begin it, or go on where it was stopped."""
-        origin = origin_here()
+        """Begin it, or go on where it was stopped, with the workers of ``config``."""
+        noting = _Noting(self.folder, on_progress)
         if (self.folder / CONFIG_FILE).is_file():
-            Federation.resume(self.folder, workplace=self.workplace, cache=self.cache).run(on_progress=on_progress)
+            federation = Federation.resume(self.folder, workplace=self.workplace, cache=self.cache, engine=self.config.engine)
+            federation.run(on_progress=noting)
         else:
-            Federation.from_config(self.config, workplace=self.workplace, cache=self.cache).run(self.folder, on_progress)
-        write_origin(self.folder, origin)
+            Federation.from_config(self.config, workplace=self.workplace, cache=self.cache).run(self.folder, noting)
         write_summary(self.folder)
 
     def __str__(self) -> str:
         return f"{self.config.strategy}, seed {self.config.seed}"
+
+
+class _Noting:
+    """Passes news on. With the first, when there is a folder, it notes which source runs the cell and where."""
+
+    def __init__(self, folder: Path, on_progress: OnProgress) -> None:
+        self._folder, self._on_progress = folder, on_progress
+        self._origin: dict[str, str] | None = origin_here()
+
+    def __call__(self, news: Progress) -> None:
+        if self._origin is not None:
+            add_origin(self._folder, self._origin)
+            self._origin = None
+        self._on_progress(news)
 
 
 @dataclass(frozen=True, slots=True)

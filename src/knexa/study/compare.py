@@ -15,7 +15,7 @@ from knexa.config import FederationConfig
 from knexa.errors import Interrupted, RunFolderError
 from knexa.events import EVENTS_FILE
 from knexa.record import RunRecord, read_run
-from knexa.simulation.federation import WORKPLACE
+from knexa.simulation.federation import WORKPLACE, with_workers_of
 from knexa.simulation.job_key import changeable
 from knexa.simulation.progress import OnProgress
 from knexa.simulation.run_folder import CONFIG_FILE, read_config
@@ -68,13 +68,13 @@ def compare(
         records.add(read_run(cell.folder))
         tell(pace.ended(cell))
 
-    if jobs == 1:
-        for cell in missing:
-            with ExitStack() as until_its_end:
-                cell.run(begin(cell, until_its_end))
-            end(cell)
-    elif missing:
-        _run_at_once(missing, jobs, records, begin, end, tell)
+    try:
+        if jobs == 1:
+            _run_in_turn(missing, begin, end)
+        elif missing:
+            _run_at_once(missing, jobs, records, begin, end, tell)
+    except (KeyboardInterrupt, Interrupted):
+        raise Interrupted("stopped; what was done is kept, and the same command goes on") from None
     by_strategy = sorted(map(records.of, cells), key=lambda record: [config.strategy for config in configs].index(record.strategy))
     rows: list[Row] = [row_of(record) for record in by_strategy]
     write_rows(rows, out)
@@ -113,6 +113,13 @@ def _in_order(configs: Sequence[FederationConfig], jobs: int) -> list[Federation
     return sorted(configs, key=lambda one: (seeds.index(one.seed) // jobs, strategies.index(one.strategy), one.seed))
 
 
+def _run_in_turn(cells: Sequence[Cell], begin: Begin, end: Callable[[Cell], None]) -> None:
+    for cell in cells:
+        with ExitStack() as until_its_end:
+            cell.run(begin(cell, until_its_end))
+        end(cell)
+
+
 def _run_at_once(
     cells: Sequence[Cell], jobs: int, records: _Records, begin: Begin, end: Callable[[Cell], None], tell: Callable[[str], None]
 ) -> None:
@@ -123,10 +130,7 @@ def _run_at_once(
         end(cell)
         room.measured(records.peak_rss_mb)
 
-    try:
-        run_side_by_side(cells, room, begin, end_and_measure, tell)
-    except KeyboardInterrupt:
-        raise Interrupted("stopped; what was done is kept, and the same command goes on") from None
+    run_side_by_side(cells, room, begin, end_and_measure, tell)
 
 
 def _cache_folder(configs: Sequence[FederationConfig], out: Path, tell: Callable[[str], None]) -> Path | None:
@@ -149,8 +153,8 @@ def _finished(folder: Path) -> RunRecord | None:
 def _require_same_configuration(cell: Cell) -> None:
     if not (cell.folder / CONFIG_FILE).is_file():
         return
-    # The engine decides how fast, never what comes out: another number of workers is no other run.
-    before = read_config(cell.folder).model_copy(update={"engine": cell.config.engine})
+    # Another number of workers is no other run; other threads or another device may round otherwise.
+    before = with_workers_of(read_config(cell.folder), cell.config.engine)
     if before != cell.config:
         changed = [name for name in FederationConfig.model_fields if getattr(before, name) != getattr(cell.config, name)]
         raise RunFolderError(f"{cell.folder}: holds a run with other settings ({', '.join(changed)}); choose another --out")

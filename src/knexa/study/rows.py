@@ -73,16 +73,23 @@ def origin_here() -> dict[str, str]:
     return {"commit": source_commit(), "machine": machine_name()}
 
 
-def write_origin(folder: Path, origin: Mapping[str, str]) -> None:
-    """Note ``origin`` in a run folder: it cannot be told afterwards."""
-    (folder / ORIGIN_FILE).write_text(json.dumps(origin) + "\n", encoding="utf-8")
+def add_origin(folder: Path, origin: Mapping[str, str]) -> None:
+    """Note ``origin`` in a run folder, after those of earlier parts of the run: it cannot be told afterwards."""
+    before = _origins(folder)
+    parts = {key: list(dict.fromkeys([*before.get(key, []), value])) for key, value in origin.items()}
+    (folder / ORIGIN_FILE).write_text(json.dumps(parts) + "\n", encoding="utf-8")
 
 
 def read_origin(folder: Path) -> dict[str, str]:
-    """``commit`` and ``machine`` of a run; "unknown" for a run that nobody noted."""
+    """``commit`` and ``machine`` of a run, "A, then B" where it was resumed elsewhere; "unknown" for a run that nobody noted."""
+    origins = _origins(folder)
+    return {key: ", then ".join(origins.get(key, ["unknown"])) for key in ("commit", "machine")}
+
+
+def _origins(folder: Path) -> dict[str, list[str]]:
     path = folder / ORIGIN_FILE
-    origin = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {key: str(origin.get(key, "unknown")) for key in ("commit", "machine")}
+    origins: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return origins
 
 
 def source_commit(source: Path = SOURCE) -> str:

@@ -35,9 +35,9 @@ def paired_cells(rows: Sequence[Row], baseline: str) -> list[list[str]]:
 
 
 def markdown(rows: Sequence[Row], baseline: str) -> str:
-    first = rows[0]
-    seeds = sorted({row["seed"] for row in rows})
-    parts = [f"{first['rounds']} rounds, seeds {', '.join(map(str, seeds))}, commit {first['commit']}, {first['machine']}.", ""]
+    seeds = ", ".join(str(seed) for seed in sorted({row["seed"] for row in rows}))
+    commits, machines = ("; ".join(dict.fromkeys(str(row[key]) for row in rows)) for key in ("commit", "machine"))
+    parts = [f"{rows[0]['rounds']} rounds, seeds {seeds}, commit {commits}, {machines}.", ""]
     parts += ["Final scores on held-out test problems, mean over agents; mean over seeds ± half the 95 % t interval.", ""]
     parts += _pipes([headings(rows), *final_cells(rows)])
     if _has_others(rows, baseline):

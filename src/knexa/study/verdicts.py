@@ -10,6 +10,8 @@ from knexa.study.rows import Row
 from knexa.study.statistics import holm, paired_bootstrap, paired_p_value
 
 LEVEL = 0.05
+#: Scores that are the mean over problems of the share of right answers.
+_SHARES = ("pass@1", "exact_match")
 
 
 def verdicts(rows: Sequence[Row], baseline: str) -> list[str]:
@@ -23,7 +25,7 @@ def verdicts(rows: Sequence[Row], baseline: str) -> list[str]:
     if theirs is None or not scores:
         return _on_top(rows)
     if len(theirs) < 2:
-        return [*_over_problems(rows, baseline, SCORES[score]), *_on_top(rows)]
+        return [*_over_problems(rows, baseline, SCORES[score] if score in _SHARES else "Share of right answers"), *_on_top(rows)]
     differences = {name: sum(ours[seed] - theirs[seed] for seed in theirs) / len(theirs) for name, ours in scores.items()}
     p_values = holm([paired_p_value([ours[seed] for seed in theirs], list(theirs.values())) for ours in scores.values()])
     said = {name: f"{name} {100 * differences[name]:+.1f} ({_p(p)})" for name, p in zip(scores, p_values, strict=True)}

@@ -15,16 +15,18 @@ TARGET = Path(__file__).with_suffix(".md")
 TEXT = """\
 # Configuration
 
-*Written by `make docs` out of the fields in `src/knexa/config/sections.py`; edit those, not this file.*
+*Written by `make docs`: its table out of the fields in `src/knexa/config/sections.py` and `safety.py`, its text out of
+`docs/configuration.py`; edit those, not this file.*
 
 One TOML file describes a federation; `knexa new NAME` writes a commented one. What counts in the end is laid over in this order, later
 wins:
 
 1. a preset ({presets}; `--preset`, or `preset = "…"` in the file; default `quickstart`),
-2. the file,
-3. a strategy (`--strategy`, or `strategy = "…"` in the file), which replaces only the keys that tell methods apart,
-4. `--set KEY=VALUE`, with dotted keys (`local.steps=8`) and numbers for list items (`agents.0.lessons=3`),
-5. `--rounds` and `--seed`.
+2. a strategy that the file names (`strategy = "…"`), which replaces only the keys that tell methods apart,
+3. the file: what it says beside its own `strategy` holds, and the run still bears that name,
+4. a strategy that the command names (`--strategy`, `--set strategy=…`), over the file,
+5. `--set KEY=VALUE`, with dotted keys (`local.steps=8`) and numbers for list items (`agents.0.lessons=3`),
+6. `--rounds` and `--seed`.
 
 The result, with every default written out, is `config.toml` in the run folder; running that file gives the same run. TOML has no null:
 write `"none"`. An unknown key is an error.

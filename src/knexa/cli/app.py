@@ -16,7 +16,10 @@ from knexa.strategies import STRATEGIES
 
 _STRATEGIES = "  \n".join(f"• [bold]{name}[/bold]: {strategy.summary}" for name, strategy in STRATEGIES.items())
 #: Name and summary; here, because importing the worlds would take longer than ``--help`` may.
-_WORLDS = "additive, compatibility, transfer; liars-20, liars-40, poor-30 (compatibility with liars, or poor teachers); release-a, -b, -c"
+_WORLDS = (
+    "additive, compatibility, transfer, transfer-exact; liars-20, liars-40, poor-30 (compatibility with liars, or poor teachers); "
+    "release-a, -b, -c"
+)
 _PRESETS = ", ".join(preset_names())
 
 app = typer.Typer(

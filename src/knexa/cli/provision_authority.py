@@ -130,7 +130,8 @@ def revoke_member(who: str, ca: Path) -> Told:
     lines = [
         f"{', '.join(names)}: revoked for good; certificates taken back: {len(serials)}." if serials else f"{who} was revoked before.",
         _who_knows(told),
-        f"Send {listed} to the other organisations; there: knexa provision trust {listed.name}",
+        f"In a running federation its agents pass the list on. Where none of them runs, send {listed} to the other organisations; there: "
+        f"knexa provision trust {listed.name}",
         "The name may be given to a new key: have that agent make one in a new folder.",
     ]
     return Told({"revoked": serials, "list": str(listed), "told": told}, lines)

@@ -33,9 +33,13 @@ class GuardrailConfig(Section):
 
 
 class SandboxConfig(Section):
-    backend: Literal["auto", "bubblewrap", "landlock"] = "auto"
-    timeout_s: float = Field(2.0, gt=0)
-    memory_mb: int = Field(256, ge=32)
+    """Where programs that models write are run."""
+
+    backend: Literal["auto", "bubblewrap", "landlock"] = Field(
+        "auto", description="auto: bubblewrap where it works, else Landlock and seccomp"
+    )
+    timeout_s: float = Field(2.0, gt=0, description="processor time, in seconds, that one program may take")
+    memory_mb: int = Field(256, ge=32, description="memory that one program may take")
 
 
 class PrivacyConfig(Section):

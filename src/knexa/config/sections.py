@@ -46,7 +46,7 @@ class DataConfig(Section):
 class AgentConfig(Section):
     """One participant."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$", description="who it is, in the record and in its certificate")
     backbone: str = Field(description="'embedded:NAME', 'package:NAME', a folder, a .gguf file, or a hub id")
     data: str | None = Field(
         None, description="path of a .jsonl file with its own private rows, for every agent or for none; None = dealt from data.problems"
@@ -59,7 +59,7 @@ class AgentConfig(Section):
     protocols: tuple[Literal["text", "logits", "adapter"], ...] = Field(
         ("text",),
         min_length=1,
-        description="how it exchanges knowledge; logits needs a partner with its tokenizer, adapter one with its backbone",
+        description="how it exchanges knowledge; logits and adapter need a partner whose backbone has the same name",
     )
     refuses: tuple[str, ...] = Field((), description="agents that it neither teaches nor learns from")
     lessons: int | None = Field(None, ge=0, description="most exchanges in which it teaches; None = no bound")
@@ -84,10 +84,10 @@ class ModelConfig(Section):
 class LocalConfig(Section):
     """Phase 1, the local update. Steps are optimiser steps."""
 
-    learning_rate: float = Field(4e-3, gt=0)
+    learning_rate: float = Field(4e-3, gt=0, description="of AdamW in local updates")
     first_steps: int = Field(80, ge=0, description="steps in round 1")
     steps: int = Field(4, ge=0, description="steps in every later round")
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(8, ge=1, description="private texts in a batch")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     warmup: float = Field(0.02, ge=0, le=1, description="share of all steps with linear warm-up")
     trainable_share: float = Field(0.03, gt=0, le=0.5, description="LoRA rank is chosen to train about this share of parameters")
@@ -96,7 +96,7 @@ class LocalConfig(Section):
 class DistillationConfig(Section):
     """Phase 3, adaptive knowledge distillation (Eq. 2) and what we add to it."""
 
-    learning_rate: float = Field(1.5e-3, gt=0)
+    learning_rate: float = Field(1.5e-3, gt=0, description="of AdamW in distillation")
     steps: int = Field(16, ge=0, description="optimiser steps for one exchange")
     batch_size: int = Field(8, ge=1, description="teacher's texts in a batch")
     own_batch_size: int = Field(4, ge=1, description="private texts beside them, which keep the student from forgetting")
@@ -106,8 +106,8 @@ class DistillationConfig(Section):
     alpha: Literal["schedule", "need"] = Field(
         "schedule", description="how it goes from alpha_start to alpha_end: with the rounds, or with how much there is to learn from peers"
     )
-    alpha_start: float = Field(0.2, ge=0, le=1)
-    alpha_end: float = Field(0.5, ge=0, le=1)
+    alpha_start: float = Field(0.2, ge=0, le=1, description="weight of taught texts in the loss of Eq. 2 at first; own texts have the rest")
+    alpha_end: float = Field(0.5, ge=0, le=1, description="the same in the end")
     candidates: int = Field(
         1,
         ge=1,
@@ -144,7 +144,10 @@ class MatchingConfig(Section):
     bandit: Literal["linucb", "thompson", "kernel"] = Field(
         "linucb", description="kernel: also learns what is no sum of features, from more rewards"
     )
-    pairing: Literal["greedy", "optimal"] = Field("optimal", description="how disjoint pairs are chosen; above 400 agents always greedy")
+    pairing: Literal["greedy", "optimal"] = Field(
+        "optimal",
+        description="how disjoint pairs are chosen; above 400 agents greedy, unless contexts, fairness or terms need all pairs at once",
+    )
     pairs: int | None = Field(None, ge=1, description="most pairs a round; None = as many as fit")
     fairness: int | None = Field(
         None,
@@ -179,25 +182,27 @@ class CentralConfig(Section):
 class RewardConfig(Section):
     """Phase 4, Eq. 3: gamma * (loss before - loss after) - delta * kilobytes."""
 
-    gamma: float = Field(1.0, gt=0)
+    gamma: float = Field(1.0, gt=0, description="worth of one nat that the loss falls by")
     delta: float = Field(0.001, ge=0, description="price of one kilobyte")
     clip: float = Field(1.0, gt=0, description="rewards are clipped to [-clip, clip] before z-scoring")
     scale: Literal["moments", "robust"] = Field(
         "robust", description="z-score by running mean and deviation (the paper), or by median and median absolute deviation"
     )
-    measure: Literal["validation", "probe", "blend"] = "probe"
+    measure: Literal["validation", "probe", "blend"] = Field(
+        "probe", description="whose loss: the student's own held-out data (the paper), the public probe, or the mean of both"
+    )
 
 
 class GenerationConfig(Section):
-    max_new_tokens: int = Field(64, ge=1)
+    max_new_tokens: int = Field(64, ge=1, description="longest answer; at most half of what a model reads")
     teaching_temperature: float = Field(0.0, ge=0, description="0 = greedy")
     candidate_temperature: float = Field(0.6, gt=0, description="of all but the first of several candidates for a prompt")
 
 
 class EvaluationConfig(Section):
     samples: int = Field(10, ge=1, description="n of Pass@k")
-    temperature: float = Field(0.4, gt=0)
-    k: tuple[int, ...] = (1, 5, 10)
+    temperature: float = Field(0.4, gt=0, description="at which they are drawn")
+    k: tuple[int, ...] = Field((1, 5, 10), description="which Pass@k; each at most samples")
     problems: int | None = Field(None, ge=1, description="evaluate on so many test problems, spread over the split; None = all")
     curve_every: int = Field(10, ge=0, description="greedy Pass@1 on the validation split after every so many rounds; 0 = never")
 
@@ -220,8 +225,8 @@ class TransportConfig(Section):
 
 
 class EngineConfig(Section):
-    kind: Literal["serial", "processes"] = "processes"
-    workers: int = Field(2, ge=1)
+    kind: Literal["serial", "processes"] = Field("processes", description="serial: all work in this process; the record is the same")
+    workers: int = Field(2, ge=1, description="processes that work at once; each holds its backbones")
     threads: int = Field(1, ge=1, description="torch threads in each worker")
     device: str = Field(
         "auto",
@@ -239,9 +244,9 @@ class EngineConfig(Section):
 class FederationConfig(Section):
     """A whole federation. ``strategy`` names what was asked for; the sections below hold what it resolved to."""
 
-    seed: int = Field(42, ge=0)
-    rounds: int = Field(20, ge=1)
-    strategy: str = "knexa"
+    seed: int = Field(42, ge=0, description="the one source of randomness")
+    rounds: int = Field(20, ge=1, description="number of rounds")
+    strategy: str = Field("knexa", description="what is run; see above")
     agents: tuple[AgentConfig, ...] = Field(min_length=2)
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from knexa.evaluation.bank.splits import load_bank
@@ -45,6 +45,7 @@ def test_any_two_texts_have_a_score(reference: str, candidate: str) -> None:
 
 
 @settings(max_examples=50)
+@example("=\n\ré")
 @given(text=anything.filter(lambda text: text.isprintable() or "\n" in text))
 def test_nothing_is_more_like_a_text_than_itself(text: str) -> None:
     """Compared with itself a text has every subtree and every edge."""

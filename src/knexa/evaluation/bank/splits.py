@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -31,6 +32,8 @@ ALL_CATEGORIES = (
 BANK_SEED = 2601
 BANK_FILE = Path(__file__).with_name("problems.jsonl.gz")
 TRANSFER_SIZE = 128
+#: Tells zlib to put the window of 2^15 bytes, and gzip's header and sum, around what it compresses.
+_GZIP = 16 + 15
 #: Attempts to compose a new problem from one operation.
 DRAWS = 500
 
@@ -105,10 +108,10 @@ def _new_problem(category: Category, operations: Sequence[Operation], task_id: s
 
 
 def write_bank(bank: Bank, path: Path) -> None:
-    """One JSON line a problem, compressed; equal banks give equal bytes."""
+    """One JSON line a problem, compressed (gzip); equal banks give equal bytes, whatever the Python."""
     rows = [{"split": name, "problem": asdict(problem)} for name in SHARES for problem in getattr(bank, name)]
     text = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
-    path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
+    path.write_bytes(zlib.compress(text.encode(), level=9, wbits=_GZIP))  # gzip.compress writes another header since Python 3.13
 
 
 if __name__ == "__main__":

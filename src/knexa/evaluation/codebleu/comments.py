@@ -12,7 +12,7 @@ def without_comments(source: str) -> str:
     """``source`` less comments, strings that begin a statement or a line, and blank lines; as it is where Python cannot tokenise it."""
     try:
         kept = _kept(source)
-    except (tokenize.TokenError, SyntaxError):
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):  # the last: Python 3.13, after a lone carriage return
         return source
     return "\n".join(line for line in kept.split("\n") if line.strip())
 

@@ -36,6 +36,7 @@ PROGRAMS = {
     "raises on import": ("1 / 0", Verdict.ERROR),
     "its own assertion": ("def f(x): assert False", Verdict.FAILED),
     "wrong signature": ("def f(): return 3", Verdict.ERROR),
+    "raises a long text in another language": ("def f(x): raise ValueError('a' + '\u00e9' * 299)", Verdict.ERROR),
     "raises something whose text raises": (
         "class Odd(Exception):\n    def __str__(self): raise ValueError\ndef f(x): raise Odd",
         Verdict.ERROR,

@@ -121,7 +121,7 @@ class Server:
 
     def _finish(self, check: _Running) -> None:
         result = os.read(check.result, 1 << 12)
-        self._conclude(check, result[:1] or judge.ERROR, result[1:].decode() or "")
+        self._conclude(check, result[:1] or judge.ERROR, result[1:].decode("utf-8", "ignore"))
 
     def _conclude(self, check: _Running, letter: bytes, detail: str) -> None:
         self._running.remove(check)

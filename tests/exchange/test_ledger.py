@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -188,6 +190,68 @@ def test_one_process_at_a_time_writes(path: Path) -> None:
         with pytest.raises(LedgerError, match="another process is writing"):
             without_texts(path, [1])
     without_texts(path, [1])
+
+
+def test_one_text_to_two_students_or_under_two_tickets_is_entered_twice(filled: Path) -> None:
+    """To whom a text went is what the ledger is for."""
+    with Ledger(filled) as ledger:
+        ledger.enter(replace(SECOND, student="other"), THREE, THREE.package)
+        ledger.enter(replace(SECOND, ticket="cd" * 32), THREE, THREE.package)
+    assert [(one.student, one.ticket[:2]) for one in verified(filled)][6::3] == [("other", "ab"), ("s", "cd")]
+
+
+def test_after_a_full_disk_nothing_is_entered_until_the_ledger_is_opened_again(filled: Path) -> None:
+    """A part of the entries may stand there: the next exchange is not told that all do."""
+    before = filled.stat().st_size
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    third = replace(FIRST, match_id="r3-t-s")
+    with Ledger(filled) as ledger:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (before + 300, usual[1]))
+            with pytest.raises(LedgerError, match="nothing was sent"):
+                ledger.enter(third, THREE, THREE.package)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        with pytest.raises(LedgerError, match="nothing is sent"):
+            ledger.enter(third, THREE, THREE.package)
+    with Ledger(filled) as ledger:
+        ledger.enter(third, THREE, THREE.package)
+    assert verify(filled)[0] == 9
+
+
+def test_a_whole_number_of_seconds_is_a_time(path: Path) -> None:
+    """It is read back as it was hashed."""
+    with Ledger(path) as ledger:
+        ledger.enter(replace(FIRST, time=7), THREE, THREE.package)
+    assert {one.time for one in verified(path)} == {7.0}
+
+
+def test_nobody_writes_between_what_a_deletion_reads_and_what_it_writes(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries of an agent that wrote in between would be gone, and the chain would not show it."""
+    tried = []
+
+    def read(path: Path) -> Iterator[Entry]:
+        with pytest.raises(LedgerError, match="another process is writing"):
+            Ledger(path)
+        tried.append(path)
+        return verified(path)
+
+    monkeypatch.setattr("knexa.exchange.ledger.verified", read)
+    without_texts(filled, [1])
+    assert tried == [filled]
+
+
+def test_an_agent_that_opened_its_ledger_while_texts_were_deleted_starts_again(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would write into a file that nobody sees any more."""
+
+    def late(descriptor: int, path: Path) -> None:
+        copy = path.with_name("copy")
+        copy.write_bytes(path.read_bytes())
+        copy.replace(path)
+
+    monkeypatch.setattr("knexa.exchange.ledger._lock", late)
+    with pytest.raises(LedgerError, match="was replaced while it was opened"):
+        Ledger(filled)
 
 
 def test_a_full_disk_is_said_before_anything_is_sent(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ holds.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -75,6 +76,9 @@ class Entry:
         return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
+#: What is the same text on the same way: match, student, ticket, what became of it, prompt and digest.
+_Identity = tuple[str, str, str, str, str, str]
+
 #: Checks the kind of every field, and that texts are such as UTF-8 has.
 _FORM = TypeAdapter(Entry)
 
@@ -105,9 +109,11 @@ class Ledger:
         self._file = os.fdopen(descriptor, "r+b")
         try:
             _lock(self._file.fileno(), path)
+            if not os.path.samestat(os.fstat(self._file.fileno()), path.stat()):
+                raise LedgerError(f"{path}: was replaced while it was opened, by a command that deletes texts; start again")
             self._drop_torn_line()
             self.head, self.length = GENESIS, 0
-            self._entered: Counter[tuple[str, str, str, str]] = Counter()
+            self._entered: Counter[_Identity] = Counter()
             for entry in verified(path):
                 self.head, self.length = entry.hash, entry.number
                 self._entered[_identity(entry)] += 1
@@ -129,24 +135,36 @@ class Ledger:
 
         What stands there already, since the same exchange was begun before a crash, is not entered again.
         """
-        lines = []
-        told: Counter[tuple[str, str, str, str]] = Counter()
+        chained: list[Entry] = []
+        told: Counter[_Identity] = Counter()
         for entry in _entries(departure, vetted, sent):
             key = _identity(entry)
             told[key] += 1
             if self._entered[key] >= told[key]:
                 continue
-            chained = replace(entry, number=self.length + 1, previous=self.head)
-            chained = replace(chained, hash=chained.expected_hash())
-            self._entered[key] += 1
-            self.head, self.length = chained.hash, chained.number
-            lines.append(chained.line())
+            entry = replace(entry, number=self.length + len(chained) + 1, previous=chained[-1].hash if chained else self.head)
+            chained.append(replace(entry, hash=entry.expected_hash()))
+        if not chained:
+            return
+        self._append(b"".join(entry.line() for entry in chained))
+        self._entered.update(map(_identity, chained))
+        self.head, self.length = chained[-1].hash, chained[-1].number
+
+    def _append(self, lines: bytes) -> None:
+        """All of ``lines`` are on disk, or LedgerError is raised and this ledger takes no more: what of them stands there is not known."""
+        if self._file.closed:
+            raise LedgerError(f"{self.path}: could not be written before, so nothing is sent; make room, and start the agent again")
         try:
-            self._file.write(b"".join(lines))
+            self._file.write(lines)
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
+            self._abandon()
             raise LedgerError(f"{self.path}: cannot be written ({error.strerror}), so nothing was sent; make room") from error
+
+    def _abandon(self) -> None:
+        with contextlib.suppress(OSError):  # closing writes what is left in memory, which fails as it did before
+            self._file.close()
 
     def _drop_torn_line(self) -> None:
         """A crash while an entry was being written: its text was not sent."""
@@ -187,13 +205,20 @@ def without_texts(path: Path, numbers: Sequence[int]) -> None:
 
     Raises LedgerError for a broken chain, a number that is not there, and while another process writes.
     """
-    entries = list(verified(path))
-    if missing := sorted(set(numbers) - {entry.number for entry in entries}):
-        raise LedgerError(f"{path}: has no entry {missing[0]}; it has {len(entries)}")
-    with path.open("rb") as file:
-        _lock(file.fileno(), path)
-        lines = ((replace(entry, text=None) if entry.number in numbers else entry).line() for entry in entries)
-        durable.replace(path, b"".join(lines), mode=_MODE)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with file:
+        _lock(file.fileno(), path)  # first: what an agent enters between reading and writing would be lost
+        entries, chosen = list(verified(path)), set(numbers)
+        if missing := sorted(chosen - {entry.number for entry in entries}):
+            raise LedgerError(f"{path}: has no entry {missing[0]}; it has {len(entries)}")
+        lines = ((replace(entry, text=None) if entry.number in chosen else entry).line() for entry in entries)
+        try:
+            durable.replace(path, b"".join(lines), mode=_MODE)
+        except OSError as error:
+            raise LedgerError(f"{path}: cannot be written ({error.strerror}), so no text was deleted; make room") from error
 
 
 def _lock(descriptor: int, path: Path) -> None:
@@ -207,7 +232,7 @@ def _read(path: Path) -> Iterator[Entry]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise LedgerError(f"{path}: cannot be read ({error.strerror}); pass the folder of an agent that has taught") from error
+        raise _unreadable(path, error) from error
     names = {one.name for one in fields(Entry)}
     with file:
         for number, line in enumerate(file, start=1):
@@ -219,10 +244,14 @@ def _read(path: Path) -> Iterator[Entry]:
                 raise LedgerError(f"{path}, line {number}: is no entry of a ledger; it was torn by a crash or changed by hand") from error
 
 
+def _unreadable(path: Path, error: OSError) -> LedgerError:
+    return LedgerError(f"{path}: cannot be read ({error.strerror}); pass the folder of an agent that has taught")
+
+
 def _entries(departure: Departure, vetted: VettedPackage, sent: KnowledgePackage) -> Iterator[Entry]:
     """Without their places in the chain: first the texts in the order in which they were written, then the tensors."""
     leaving = {(prompt, text) for prompt in sent.texts for text in sent.candidates(prompt)}
-    about = asdict(departure)
+    about = asdict(departure) | {"time": float(departure.time)}  # as it is read back, since the hash covers it
     for answer in vetted.answers:
         reviewed = answer.reviewed
         rules = tuple(dict.fromkeys(one.rule for one in reviewed.findings))
@@ -253,8 +282,8 @@ def _entry(about: dict[str, Any], what: str, prompt: str, rules: tuple[str, ...]
     return Entry(number=0, previous="", **written, **about)
 
 
-def _identity(entry: Entry) -> tuple[str, str, str, str]:
-    return entry.match_id, entry.what, entry.prompt, entry.digest
+def _identity(entry: Entry) -> _Identity:
+    return entry.match_id, entry.student, entry.ticket, entry.what, entry.prompt, entry.digest
 
 
 def _sha256(content: bytes) -> str:

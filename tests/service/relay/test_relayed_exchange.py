@@ -16,6 +16,7 @@ from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.seen_tickets import SeenTickets
 from knexa.exchange.signing import SigningKey, VerifyingKey
 from knexa.exchange.ticket import Ticket, sign_ticket
+from knexa.matching.match import Match
 from knexa.service.agent import exchange
 from knexa.service.agent.exchange import learn_from
 from knexa.service.agent.listening import Listener
@@ -31,6 +32,7 @@ from knexa.service.wire.endpoints import Server
 from knexa.service.wire.route import Route, Way
 
 TRANSFER_SET = "a" * 64
+MATCH = Match("r1-agent-1-agent-2", 1, "agent-1", "agent-2")
 SECRET = "def answer():\n    return 42\n"
 
 
@@ -48,10 +50,10 @@ class Town:
         key = CoordinatorKey(Identity(OPERATOR, CPM), credentials.trust, shown)
         return Ourselves("f-1", name, members, credentials, key, TRANSFER_SET)
 
-    def ticket(self) -> bytes:
-        keys = [VerifyingKey.from_certificate_pem(self.credentials(name).current()[1]).fingerprint for name in ("agent-1", "agent-2")]
+    def ticket(self, student: str = "agent-2") -> bytes:
+        keys = [VerifyingKey.from_certificate_pem(self.credentials(name).current()[1]).fingerprint for name in ("agent-1", student)]
         expires = int(time.time()) + 60
-        ticket = Ticket("f-1", "r1-agent-1-agent-2", 1, "agent-1", "agent-2", "text", TRANSFER_SET, *keys, 8, 100_000, expires)
+        ticket = Ticket("f-1", MATCH.match_id, 1, "agent-1", student, "text", TRANSFER_SET, *keys, 8, 100_000, expires)
         return sign_ticket(ticket, SigningKey.from_private_pem(self.credentials(CPM).current()[0]))
 
 
@@ -77,26 +79,36 @@ def town(tmp_path: Path) -> Town:
 def exchanged(town: Town, board: Switchboard, tmp_path: Path) -> KnowledgePackage:
     """agent-2 learns from agent-1, which has no port, by way of a relay over ``board``."""
 
-    async def run() -> KnowledgePackage:
-        relay = Server(town.credentials(RELAY), utc_now, lambda line: None)
-        RelayService(board).add_to(relay, calls=True)
-        address = f"127.0.0.1:{await relay.listen('127.0.0.1:0')}"
-        over = asyncio.Event()
-        with SeenTickets(tmp_path / "tickets", time.time()) as seen:
-            port = TeachersPort(seen, lambda student, request: port.answer(*port.waiting(request.match_id), package(request)))
-            port.open(town.agent("agent-1"))
-            listener = Listener(address, Identity(OPERATOR, RELAY), town.credentials("agent-1"), port, lambda line: None)
-            listening = asyncio.create_task(listener.listen(over))
-            request = KnowledgeRequest("r1-agent-1-agent-2", ("p-1", "p-2"), 2)
-            try:
-                route = Route(Way.RELAY, address, OPERATOR)
-                return await learn_from(town.agent("agent-2"), "agent-1", route, Switchboard(), town.ticket(), request)
-            finally:
-                over.set()
-                await listening
-                await relay.stop(0.0)
+    def on_request(port: TeachersPort, student: str, request: KnowledgeRequest) -> None:
+        port.answer(*port.waiting(MATCH), package(request))
 
-    return asyncio.run(asyncio.wait_for(run(), 60.0))
+    (learned,) = asyncio.run(asyncio.wait_for(_learned(town, board, tmp_path, ["agent-2"], on_request), 60.0))
+    if isinstance(learned, BaseException):
+        raise learned
+    return learned
+
+
+async def _learned(
+    town: Town, board: Switchboard, tmp_path: Path, students: list[str], on_request: Callable[[TeachersPort, str, KnowledgeRequest], None]
+) -> list[KnowledgePackage | BaseException]:
+    """What each of ``students`` has of agent-1 under its ticket."""
+    relay = Server(town.credentials(RELAY), utc_now, lambda line: None)
+    RelayService(board).add_to(relay, calls=True)
+    address = f"127.0.0.1:{await relay.listen('127.0.0.1:0')}"
+    over = asyncio.Event()
+    with SeenTickets(tmp_path / "tickets", time.time()) as seen:
+        port = TeachersPort(seen, lambda student, request: on_request(port, student, request))
+        port.open(town.agent("agent-1"))
+        listener = Listener(address, Identity(OPERATOR, RELAY), town.credentials("agent-1"), port, lambda line: None)
+        listening = asyncio.create_task(listener.listen(over))
+        request, route = KnowledgeRequest(MATCH.match_id, ("p-1", "p-2"), 2), Route(Way.RELAY, address, OPERATOR)
+        lessons = [learn_from(town.agent(one), "agent-1", route, Switchboard(), town.ticket(one), request) for one in students]
+        try:
+            return await asyncio.gather(*lessons, return_exceptions=True)
+        finally:
+            over.set()
+            await listening
+            await relay.stop(0.0)
 
 
 def package(request: KnowledgeRequest) -> KnowledgePackage:
@@ -133,3 +145,22 @@ def test_a_relay_that_meddles_is_refused(town: Town, tmp_path: Path, monkeypatch
 
     with pytest.raises(PeerError):
         exchanged(town, Meddling(change), tmp_path)
+
+
+def test_a_coordinator_that_gives_two_students_tickets_of_one_match_gets_one_of_them_a_package(town: Town, tmp_path: Path) -> None:
+    """What the teacher has agreed to and vetted is for the student of its match; another ticket with the same match_id gets nothing."""
+    asked: list[str] = []
+
+    def on_request(port: TeachersPort, student: str, request: KnowledgeRequest) -> None:
+        asked.append(student)
+        if len(asked) == 2:
+            for ticket in port.waiting(MATCH):
+                port.answer(ticket, package(request))
+
+    board = Meddling(lambda certificate, body: (certificate, body))
+    lessons = _learned(town, board, tmp_path, ["agent-3", "agent-2"], on_request)
+    refused, learned = asyncio.run(asyncio.wait_for(lessons, 60.0))
+    assert sorted(asked) == ["agent-2", "agent-3"]
+    assert isinstance(refused, PeerError)
+    assert isinstance(learned, KnowledgePackage)
+    assert learned.texts == {"p-1": SECRET, "p-2": SECRET}

@@ -228,7 +228,7 @@ class Shell:
     def _answer(self, match_: Match, vetted: VettedPackage) -> None:
         """What of it may leave goes to whoever waits for it, once it stands in the book and in the ledger."""
         try:
-            for ticket in self._port.waiting(match_.match_id):
+            for ticket in self._port.waiting(match_):
                 now = time.time()
                 sent = self._consent.sendable(match_, vetted.package, now).within(ticket.byte_budget)
                 self._consent.enter(match_, sent, now)

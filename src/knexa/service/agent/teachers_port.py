@@ -13,6 +13,7 @@ from knexa.exchange.handshake import TeacherSide
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.seen_tickets import SeenTickets
 from knexa.exchange.ticket import Ticket
+from knexa.matching.match import Match
 from knexa.service.agent.ourselves import Ourselves
 from knexa.service.identity import Identity
 from knexa.service.wire import codec
@@ -77,9 +78,17 @@ class TeachersPort:
             raise PeerError(f"{caller} asks a second time under one ticket")
         return pb.Sealed(envelope=await asyncio.shield(lesson.answer)).SerializeToString()
 
-    def waiting(self, match_id: str) -> list[Ticket]:
-        """The tickets under which somebody waits for the package of the match; none if nobody does, since before a restart for instance."""
-        return [lesson.side.ticket for lesson in self._of(match_id)]
+    def waiting(self, match: Match) -> list[Ticket]:
+        """The tickets under which the student of ``match`` waits for the package; none if it does not, since before a restart for instance.
+
+        Who waits under the same match_id with a ticket for somebody else, or for another way, is refused: nobody has vetted that.
+        """
+        wanted = (match.student, match.round, match.protocol)
+        for lesson in self._of(match.match_id):
+            ticket = lesson.side.ticket
+            if (ticket.student, ticket.round, ticket.protocol) != wanted:
+                lesson.end(PeerError(f"{match.match_id} is another match than this ticket's"))
+        return [lesson.side.ticket for lesson in self._of(match.match_id)]
 
     def answer(self, ticket: Ticket, package: KnowledgePackage) -> None:
         """Seal ``package`` for who waits under ``ticket``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import codecs
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knexa.exchange.guardrail import Guardrail, count_tokens
-from knexa.exchange.guardrail.views import DEEPEST, LARGEST, TIMES, TooManyViewsError, views
+from knexa.exchange.guardrail.views import DEEPEST, LARGEST, TIMES, TooManyViewsError, literals, views
 
 SECRET = "password='Pebble931!xQ'"
 
@@ -67,6 +68,16 @@ def test_an_encoded_secret_is_stopped(how: str) -> None:
     assert review.texts[1].text is not None
 
 
+@pytest.mark.parametrize("how", [how for how in ENCODINGS if how not in ("f-string", "one escape", "full width", "zero width")])
+def test_an_encoded_secret_among_other_languages_is_stopped(how: str) -> None:
+    """A sentence with letters beyond ASCII is text, too."""
+    try:
+        encoded = ENCODINGS[how](f"für den Zugang: {SECRET}")
+    except UnicodeEncodeError:
+        pytest.skip("this way has ASCII only")
+    assert Guardrail().review([f"def f(values):\n    key = {encoded}\n    return len(values)\n"]).texts[0].text is None
+
+
 def test_a_finding_in_a_decoded_piece_lies_over_the_whole_piece() -> None:
     """So that a redaction leaves nothing of it."""
     code = base64.b64encode(SECRET.encode()).decode()
@@ -100,6 +111,18 @@ def test_views_are_bounded_for_any_text(text: str) -> None:
     except TooManyViewsError:
         pass
     assert size <= LARGEST + TIMES * len(text)
+
+
+#: What literals of Python are, as an expression that may take long for quotes that nothing closes.
+LITERAL = re.compile(r"""(?:'''(.*?)'''|\"\"\"(.*?)\"\"\"|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")""", re.S)
+
+
+@settings(max_examples=500)
+@given(st.text(st.sampled_from("'\"\\\nab"), max_size=30))
+def test_literals_are_those_that_python_would_read(text: str) -> None:
+    """The same as the expression finds, one after the other."""
+    expected = [(match[match.lastindex or 1], *match.span(match.lastindex or 1)) for match in LITERAL.finditer(text)]
+    assert literals(text) == expected
 
 
 @pytest.mark.timeout(60)

@@ -29,8 +29,8 @@ class Encoding:
 
 
 def is_readable(text: str) -> bool:
-    """Whether nearly all of ``text`` is printable: what decodes into noise was no text."""
-    if len(text) < 6 or not text.isascii():
+    """Whether nearly all of ``text`` is printable, in whatever language: what decodes into noise was no text."""
+    if len(text) < 6:
         return False
     return text.isprintable() or sum(one.isprintable() or one in "\n\t\r" for one in text) >= 0.95 * len(text)
 

@@ -13,7 +13,9 @@ _RULES = (
         "licence/copyright",
         ("copyright", "©", "(c)"),
         re.compile(
-            r"(?:copyright\s*(?:\(c\)|©)?|\(c\)\s*copyright|©)\s*,?\s*(?:19|20)\d\d(?:\s*[-,]\s*(?:19|20)?\d\d)*[ ,]+[^\n]{2,100}", re.I
+            r"(?:copyright\s{0,4}(?:\(c\)|©)?|\(c\)\s{0,4}copyright|©)\s{0,4},?\s{0,4}(?:19|20)\d\d(?:\s{0,4}[-,]\s{0,4}(?:19|20)?\d\d){0,30}"
+            r"[ ,]{1,8}[^\n]{2,100}",
+            re.I,
         ),
     ),
     ("licence/all-rights-reserved", ("all rights reserved",), re.compile(r"all rights reserved", re.I)),

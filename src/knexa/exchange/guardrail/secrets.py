@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from knexa.exchange.guardrail.encodings import decoded_base64
+from knexa.exchange.guardrail.encodings import decoded_base64, is_readable
 from knexa.exchange.guardrail.secret_values import (
     is_bare_password,
     is_password,
@@ -126,7 +126,7 @@ RULES: tuple[Rule, ...] = (
         "said",
         _SAID_LITERALS,
         r"(?i)\b(?:pass(?:word|wd|phrase|code)|secret|token|(?:api|access|secret) (?:key|code|phrase"
-        r"|token)|pin)\s+(?:for [\w@. -]{1,40} )?(?:is|was)\s*:?\s*['\"]?([^\s'\"]{6,200})",
+        r"|token)|pin)\s{1,8}(?:for [\w@. -]{1,40} )?(?:is|was)\s{0,8}:?\s{0,8}['\"]?([^\s'\"]{6,200})",
         is_said_password,
     ),
     _rule(
@@ -171,5 +171,5 @@ def random_strings(text: str) -> Iterator[Hit]:
     for match in _QUOTED_RUN.finditer(text):
         value = match[0].rstrip("=")
         # what decodes into text is judged by that text; what has no long run of letters and digits is a path or a name of many words
-        if is_random(value) and _LONG.search(value) and not decoded_base64(match[0]):
+        if is_random(value) and _LONG.search(value) and not is_readable(decoded_base64(match[0])):
             yield "secret/high-entropy", match.start(), match.end()

@@ -86,7 +86,9 @@ def _inside(view: View) -> Iterator[View]:
     yield View(codecs.encode(text, "rot13"), 0, len(text), "rot13", turned=True)
 
 
-_LITERAL = re.compile(r"""[rbuRBU]?(?:'''(.*?)'''|\"\"\"(.*?)\"\"\"|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")""", re.S)
+_QUOTE = re.compile("['\"]")
+#: What ends a literal on one line, or begins an escape in it.
+_SPECIAL = {quote: re.compile(rf"[\\\n{quote}]") for quote in "'\""}
 #: What stands between literals that are one expression: signs, brackets, the letters of an f-string or bytes.
 _BETWEEN = re.compile(r"[\s+,\\()\[\]]*[rbfuRBFU]{0,2}")
 #: What stands between characters that were separated; and pieces of so many characters at most, so often at least.
@@ -96,14 +98,45 @@ _SHORTEST = 8
 
 
 def literals(text: str) -> list[tuple[str, int, int]]:
-    """String literals of a program: content as written, first and last character. Those of a text without quotes are none."""
-    if "'" not in text and '"' not in text:
-        return []
-    found = []
-    for match in _LITERAL.finditer(text):
-        group = match.lastindex or 1
-        found.append((match[group], match.start(group), match.end(group)))
+    """String literals of a program: content as written, first and last character. Those of a text without quotes are none.
+
+    In time linear in ``text``, however many quotes nothing closes.
+    """
+    found: list[tuple[str, int, int]] = []
+    after = 0
+    unclosed: dict[str, set[int]] = {"'": set(), '"': set()}
+    for match in _QUOTE.finditer(text):
+        start, quote = match.start(), match[0]
+        if start < after:
+            continue
+        end = text.find(3 * quote, start + 3) if text.startswith(3 * quote, start) else -1
+        if end >= 0:
+            found.append((text[start + 3 : end], start + 3, end))
+            after = end + 3
+            continue
+        end = _closing(text, start + 1, quote, unclosed[quote])
+        if end >= 0:
+            found.append((text[start + 1 : end], start + 1, end))
+            after = end + 1
     return found
+
+
+def _closing(text: str, at: int, quote: str, unclosed: set[int]) -> int:
+    """Where ``quote`` closes on this line what begins at ``at``; -1 if nowhere.
+
+    ``unclosed``: escapes after which none closes anything, as far as is known; those that are passed in vain are added.
+    """
+    passed = []
+    while special := _SPECIAL[quote].search(text, at):
+        place = special.start()
+        if special[0] == quote:
+            return place
+        if special[0] == "\n" or place in unclosed:
+            break
+        passed.append(place)
+        at = place + 2
+    unclosed.update(passed)
+    return -1
 
 
 def _literals(text: str) -> Iterator[View]:

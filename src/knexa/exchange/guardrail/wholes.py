@@ -14,7 +14,7 @@ SHORTEST, _HEAD = 12, 8
 #: Of the text it is found in, the share that a program without prose has to be: a short right answer is part of many a longer one.
 SHARE = 0.9
 #: Four words in a row, as in a sentence: somebody wrote it. In code, words of Python stand so, too.
-_PROSE = re.compile(r"[^\W\d_]{2,}(?: [^\W\d_]{2,}){3}")
+_PROSE = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,}(?: [^\W\d_]{2,}){3}")
 _KEYWORDS = frozenset(keyword.kwlist)
 
 

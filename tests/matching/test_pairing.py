@@ -157,6 +157,16 @@ def test_far_beyond_the_exact_size_pairs_stay_close_to_the_relaxations_bound() -
     assert 0.99 * bound <= total(scores, disjoint_pairs(scores, None, "optimal")) <= bound + 1e-9
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("common", [1e4, 1e6, -1e6, 1e9])
+def test_what_is_common_to_all_scores_does_not_keep_partners_swapping(common: float) -> None:
+    """Beside it the last digits of a gain are rounding, which must not count: swaps end, at about the same total."""
+    random, agents = np.random.default_rng(6), EXACT_AGENTS + 1
+    scores = random.integers(0, 11, (agents, 1)) / 10 + random.integers(0, 11, (1, agents)) / 10  # full of ties
+    plain, shifted = disjoint_pairs(scores, None, "optimal"), disjoint_pairs(scores + common, None, "optimal")
+    assert total(scores, shifted) == pytest.approx(total(scores, plain), rel=0.005)
+
+
 @pytest.mark.parametrize(
     ("scores", "limit", "method", "message"),
     [

@@ -103,10 +103,14 @@ def _total(pairs: list[Pair], weights: NDArray[np.float64]) -> float:
 
 
 def _swapped(weights: NDArray[np.float64], pairs: list[Pair]) -> list[Pair]:
-    """``pairs`` after two pairs at a time exchanged partners, the greatest gains first, until no exchange gains."""
+    """``pairs`` after two pairs at a time exchanged partners, the greatest gains first, until no exchange gains.
+
+    Weights count from the least: the number of pairs stays, so what is common to all decides nothing, and rounding is then far below the
+    tolerance. So every exchange raises the total, no set of pairs comes back, and there is an end.
+    """
     chosen = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    values = np.where(np.isnan(weights), -np.inf, weights)
-    tolerance = 1e-12 * float(np.nanmax(weights) - np.nanmin(weights))
+    values = np.where(np.isnan(weights), -np.inf, weights - np.nanmin(weights))
+    tolerance = 1e-12 * float(values.max())
     while True:
         first, second = chosen.T
         own = values[first, second]

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +64,23 @@ def test_nobody_learns_more_often_in_a_row_than_agreed(name: str) -> None:
             assert in_a_row[match.student] < 2 or in_a_row[match.teacher] >= 2
             in_a_row[match.student] += 1
             in_a_row[match.teacher] = 0
+
+
+@pytest.mark.parametrize("method", ["greedy", "optimal"])
+@given(st.integers(2, 12), st.integers(1, 6), st.integers(1, 4), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_nobody_only_learns_whichever_way_pairs_are_chosen(method: Any, agents: int, pairs: int, within: int, seed: int) -> None:
+    """Where every pair is admissible, nobody is the student more often in a row than agreed, whatever the scores."""
+    random = np.random.default_rng(seed)
+    waited, learned = np.zeros(agents, dtype=np.int64), np.zeros(agents, dtype=np.int64)
+    scores = random.normal(size=(agents, agents)) * 10.0 ** random.integers(-3, 4)  # the same in every round: always the same favourites
+    for _ in range(30):
+        raised = overruled(scores, waited, learned, within, 2 * min(pairs, agents // 2))
+        waited += 1
+        for teacher, student in disjoint_pairs(raised, pairs, method):
+            waited[[teacher, student]] = 0
+            learned[teacher], learned[student] = 0, learned[student] + 1
+        assert learned.max() <= within
 
 
 def test_without_the_bound_a_favourite_pair_goes_on_for_ever() -> None:

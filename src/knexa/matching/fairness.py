@@ -31,8 +31,9 @@ def overruled(scores: Array, waited: Counts, learned: Counts, within: int | None
     # More than any set of disjoint pairs can gain or lose by its scores.
     weight = (len(scores) + 1) * (float(np.nanmax(scores) - np.nanmin(scores)) + 1.0)
     turn, pupil = due(waited, within, capacity), (learned >= within).astype(np.float64)
-    # Sitting out is the worse unfairness: one turn outranks all lessons.
-    raised: Array = scores + weight * (len(scores) * (turn[:, None] + turn[None, :]) - pupil[None, :])
+    # Sitting out is the worse unfairness: one turn outranks all lessons. A pupil is wanted as teacher no less than unwanted as student,
+    # else whoever picks pair by pair would pair the others with each other and leave pupils to teach pupils.
+    raised: Array = scores + weight * ((len(scores) + 1) * (turn[:, None] + turn[None, :]) + pupil[:, None] - pupil[None, :])
     return raised
 
 

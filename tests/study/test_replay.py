@@ -1,7 +1,7 @@
 """Replay: what another matchmaker's choices would have earned, estimated from a log."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from knexa.cli import app
 from knexa.config import FederationConfig, load_config, to_toml
 from knexa.errors import ConfigurationError, RunFolderError
-from knexa.matching import Match, build_matchmaker
+from knexa.matching import Match, Profile, build_matchmaker
 from knexa.matching.reward import raw_reward
 from knexa.randomness import stream
 from knexa.study.replay import replay
@@ -22,12 +22,14 @@ def configured(*sets: str, strategy: str = "random", rounds: int = 400, seed: in
     return load_config(strategy=strategy, rounds=rounds, seed=seed, sets=sets)
 
 
-def log(folder: Path, config: FederationConfig, earned: Callable[[Match], float] = benefit) -> Path:
+def log(
+    folder: Path, config: FederationConfig, earned: Callable[[Match], float] = benefit, agents: Mapping[str, Profile] = profiles(1)
+) -> Path:
     """Rounds with profiles that never change; a match earns a tenth of ``earned``, and noise of a third of that."""
     matchmaker = build_matchmaker(config.matching, config.reward, config.rounds, config.seed)
     events: list[dict[str, object]] = []
     for round in range(1, config.rounds + 1):
-        given = {name: replace(profile, round=round) for name, profile in profiles(1).items()}
+        given = {name: replace(profile, round=round) for name, profile in agents.items()}
         events += [{"kind": "profile", **profile.to_dict()} for profile in given.values()]
         matches = matchmaker.match(given, round)
         candidates = [asdict(one) for one in matchmaker.candidates] if config.matching.log_candidates else []
@@ -110,6 +112,16 @@ def test_a_log_without_chance_is_refused(tmp_path: Path) -> None:
     folder = log(tmp_path / "heuristic", configured(strategy="heuristic", rounds=20))
     with pytest.raises(RunFolderError, match=r"could never have made .*strategy random"):
         replay([folder], "random")
+
+
+def test_a_log_that_never_listed_what_is_wanted_is_refused(tmp_path: Path) -> None:
+    """Only the better taught, so half of the pairs were never candidates; a matchmaker that wants them too is not judged by the rest."""
+    ordered = {name: replace(profile, probe=(NAMES.index(name) / 10,) * 12) for name, profile in profiles(1).items()}
+    sets = ("matching.only_better=true", "matching.curriculum=true", "matching.probe=true")
+    folder = log(tmp_path / "better", configured(*sets, rounds=60), agents=ordered)
+    assert replay([folder], "random").exchanges == 180
+    with pytest.raises(RunFolderError, match=r"could never have made \d\d% of the choices of 'fedskd'"):
+        replay([folder], "fedskd", ["matching.only_better=false"])
 
 
 def test_too_little_overlap_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ number of exchanges it would have started, the value of one exchange is estimate
     doubly robust        [Σ_all π q + Σ_chosen (π / p)(r − q)] / K         (Dudík, Langford & Li 2011, arXiv 1103.4601)
 
 with q a ridge regression of rewards on the logged contexts, fitted without the round that it is used in. Intervals are t intervals
-over rounds. An exchange that came to nothing earned 0.
+over rounds. An exchange that came to nothing earned 0. One that the log does not list as a candidate has no logged context: it counts
+among those that the log's matchmaker could never have made, which are refused beyond :data:`MOST_UNSUPPORTED`, and not in K.
 
 Assumed: what an exchange earns does not depend on the other pairs of its round. Not answered: where the federation would have
 gone by the other matchmaker's choices; each round is judged in the state that the log was in. How an exchange is taught
@@ -67,13 +68,17 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """One round: of every candidate its ``contexts`` [n, d], ``chosen`` [n], reward [n] (0 if not chosen), p [n] and π [n]."""
+    """One round: of every candidate its ``contexts`` [n, d], ``chosen`` [n], reward [n] (0 if not chosen), p [n] and π [n].
+
+    ``lost``: Σ π of exchanges that are no candidates of the log.
+    """
 
     contexts: Array
     chosen: NDArray[np.bool_]
     rewards: Array
     logged: Array
     wanted: Array
+    lost: float
 
 
 def replay(folders: Sequence[Path], matchmaker: str, sets: Sequence[str] = ()) -> Replay:
@@ -134,12 +139,14 @@ def _rewards(rounds: Sequence[LoggedRound], config: FederationConfig) -> dict[st
 def _judgement(one: LoggedRound, wanted: dict[_Key, float], earned: dict[str, float]) -> _Judged:
     rewards = {_key(match): earned.get(match.match_id, 0.0) for match in one.matches}
     keys = [_key(candidate) for candidate in one.candidates]
+    listed = set(keys)
     return _Judged(
         contexts=np.array([candidate.context for candidate in one.candidates]),
         chosen=np.array([key in rewards for key in keys]),
         rewards=np.array([rewards.get(key, 0.0) for key in keys]),
         logged=np.array([candidate.propensity for candidate in one.candidates]),
         wanted=np.array([wanted.get(key, 0.0) for key in keys]),
+        lost=sum(share for key, share in wanted.items() if key not in listed),
     )
 
 
@@ -148,10 +155,10 @@ def _key(one: Candidate | Match) -> _Key:
 
 
 def _require_overlap(judged: Sequence[_Judged], effective: float, exchanges: int, name: str) -> None:
-    total = sum(float(one.wanted.sum()) for one in judged)
+    total = sum(float(one.wanted.sum()) + one.lost for one in judged)
     if total == 0:
         raise RunFolderError(f"matchmaker {name!r} would have paired nobody in this log, so there is nothing to estimate")
-    unsupported = sum(float(one.wanted[one.logged == 0].sum()) for one in judged) / total
+    unsupported = sum(float(one.wanted[one.logged == 0].sum()) + one.lost for one in judged) / total
     if unsupported > MOST_UNSUPPORTED:
         raise RunFolderError(
             f"the log's matchmaker could never have made {unsupported:.0%} of the choices of {name!r}, so their rewards are unknown;"

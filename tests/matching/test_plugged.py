@@ -1,10 +1,13 @@
 """A matchmaker of the user's own."""
 
+import math
 import sys
 import types
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from knexa.config import MatchingConfig, RewardConfig
@@ -45,12 +48,17 @@ def plugged(monkeypatch: pytest.MonkeyPatch, factory: object, **options: Any) ->
 
 def always(*pairs: object) -> type:
     """A plugin that wants ``pairs`` every round."""
+    return returning(list(pairs))
 
-    class Always(Neighbours):
-        def match(self, profiles: Mapping[str, Profile], round: int) -> list[Any]:
-            return list(pairs)
 
-    return Always
+def returning(answer: object) -> type:
+    """A plugin that returns ``answer`` every round."""
+
+    class Returning(Neighbours):
+        def match(self, profiles: Mapping[str, Profile], round: int) -> Any:
+            return answer
+
+    return Returning
 
 
 def outcome(match: Match) -> Outcome:
@@ -90,6 +98,47 @@ def test_a_plugin_may_return_matches_with_scores(monkeypatch: pytest.MonkeyPatch
     """So that its scores are logged."""
     matchmaker = plugged(monkeypatch, always(Match("x", 1, "d", "a", score=0.75)))
     assert [(match.match_id, match.score) for match in matchmaker.match(PROFILES, 1)] == [("r1-d-a", 0.75)]
+
+
+def test_of_a_plugins_match_only_names_protocol_and_score_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Id, round, curriculum and propensity are as if it had named the pair."""
+    everything = Match("x", 9, "d", "a", "text", (1.0, *ZEROS[1:]), 0.5, 0.25)
+    named, filled = (plugged(monkeypatch, always(wanted)).match(PROFILES, 1) for wanted in (("d", "a"), everything))
+    assert filled == [replace(named[0], score=0.5)]
+
+
+def test_a_plugin_may_return_lists_of_names_and_any_kind_of_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As come out of JSON and arrays; also where some pairs have no path."""
+    wanted = (["a", "b"], ["c", "d"], Match("x", 1, "c", "d", score=np.float32(2.0)))  # type: ignore[arg-type]
+    matches = plugged(monkeypatch, always(*wanted[:2])).match(PROFILES, 1, {("a", "b")})
+    assert [match.match_id for match in matches] == ["r1-c-d"]
+    assert [match.score for match in plugged(monkeypatch, always(wanted[2])).match(PROFILES, 1)] == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "returned None in round 1; return a list"),
+        (5, "returned 5 in round 1"),
+        ("ab", "returned 'a' in round 1"),
+        (["ab"], "returned 'ab' in round 1"),
+        ([5], "returned 5 in round 1"),
+        ([("a", "b", 1.0)], r"returned \('a', 'b', 1\.0\) in round 1"),
+        ([("a", 1)], r"returned \('a', 1\) in round 1"),
+        ([{"a", "b"}], r"returned \{'[ab]', '[ab]'\} in round 1"),
+        ([Match("x", 1, "a", None)], "student=None, .* in round 1; return a list"),  # type: ignore[arg-type]
+        ([Match("x", 1, "a", "b", score=math.nan)], "with score nan in round 1; a score must be a finite number"),
+        ([Match("x", 1, "a", "b", score=-math.inf)], "with score -inf"),
+        ([Match("x", 1, "a", "b", score="high")], "with score 'high'"),  # type: ignore[arg-type]
+        ([Match("x", 1, "a", "b", score=10**400)], "with score 1000"),
+        ([Match("x", 1, "a", "b", protocol=7)], "by 7 in round 1, which is not allowed"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_plugin_that_returns_no_pairs_is_named(monkeypatch: pytest.MonkeyPatch, answer: object, message: str) -> None:
+    """With what it returned: no traceback, and nothing that the event log cannot hold."""
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        plugged(monkeypatch, returning(answer)).match(PROFILES, 1)
+    assert "own:mine" in str(caught.value)
 
 
 @pytest.mark.parametrize(

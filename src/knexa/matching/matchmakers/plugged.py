@@ -2,7 +2,8 @@
 
 ``object`` is called as ``object(config=..., reward=..., rounds=..., seed=...)`` and returns anything with
 
-- ``match(profiles, round)`` -> pairs of names ``(teacher, student)``, or Match values, best first;
+- ``match(profiles, round)`` -> pairs of names ``(teacher, student)``, or Match values, best first; of a Match its names, protocol and score
+  are taken, and all else (id, round, curriculum, propensity) is filled in as for a pair of names;
 - ``learn(outcome)``, called for every outcome of its matches;
 - optionally ``state()`` and ``restore(state)`` with JSON-able values, without which it must depend on its arguments alone.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -52,14 +54,19 @@ class PluggedMatchmaker(PairwiseMatchmaker):
         self._plugin, self._name = plugin, name
 
     def choose(self, options: Options) -> Decision:
-        """Raises ConfigurationError if the plugin names an unknown agent, an agent twice, an inadmissible pair, or more than allowed."""
+        """Raises ConfigurationError if the plugin returns what are no pairs, an unknown agent, an agent twice, an inadmissible pair, more
+        than allowed, or a score that is no finite number.
+        """
         scores = options.plain(np.zeros(options.allowed.shape[1:]))
         arms: list[Arm] = []
-        for wanted in self._plugin.match({agent.agent: agent for agent in options.agents}, options.round):
-            if _names(wanted) in self._apart:
+        returned = self._plugin.match({agent.agent: agent for agent in options.agents}, options.round)
+        if not isinstance(returned, Iterable):
+            raise self._no_pairs(returned, options.round)
+        for wanted in returned:
+            if self._names(wanted, options.round) in self._apart:
                 continue  # which agents can be called is nothing that a plugin could know
             arm = self._placed(wanted, options)
-            scores[arm] = wanted.score if isinstance(wanted, Match) else 0.0
+            scores[arm] = self._score(wanted, options.round)
             arms.append(arm)
         self._check(arms, options.round)
         return Decision(scores, arms, certain(arms, scores.shape))
@@ -67,7 +74,7 @@ class PluggedMatchmaker(PairwiseMatchmaker):
     def _placed(self, wanted: Match | tuple[str, str], options: Options) -> Arm:
         """A pair of names takes the first protocol that it may use, a Match its own."""
         place = {agent.agent: position for position, agent in enumerate(options.agents)}
-        teacher, student = _names(wanted)
+        teacher, student = self._names(wanted, options.round)
         for name in (teacher, student):
             if name not in place:
                 raise ConfigurationError(
@@ -80,8 +87,9 @@ class PluggedMatchmaker(PairwiseMatchmaker):
             if protocol in protocols and options.allowed[position, place[teacher], place[student]]:
                 return position, place[teacher], place[student]
         raise ConfigurationError(
-            f"matchmaker {self._name!r} wants {teacher!r} to teach {student!r} by {' or '.join(protocols)} in round {options.round}, "
-            "which is not allowed; see agents[].protocols, refuses, lessons and kilobytes, and matching.only_better"
+            f"matchmaker {self._name!r} wants {teacher!r} to teach {student!r} by {' or '.join(map(str, protocols))} "
+            f"in round {options.round}, which is not allowed; "
+            "see agents[].protocols, refuses, lessons and kilobytes, and matching.only_better"
         )
 
     def _check(self, arms: Sequence[Arm], round: int) -> None:
@@ -93,9 +101,31 @@ class PluggedMatchmaker(PairwiseMatchmaker):
                 f"matchmaker {self._name!r} chose {len(arms)} pairs in round {round}; matching.pairs allows {self.config.pairs}"
             )
 
+    def _names(self, wanted: object, round: int) -> tuple[str, str]:
+        """Teacher and student of whatever the plugin returned, if that names two."""
+        named = (wanted.teacher, wanted.student) if isinstance(wanted, Match) else wanted
+        if not isinstance(named, tuple | list) or len(named) != 2 or not all(isinstance(name, str) for name in named):
+            raise self._no_pairs(wanted, round)
+        return named[0], named[1]
 
-def _names(wanted: Match | tuple[str, str]) -> tuple[str, str]:
-    return (wanted.teacher, wanted.student) if isinstance(wanted, Match) else wanted
+    def _score(self, wanted: Match | tuple[str, str], round: int) -> float:
+        if not isinstance(wanted, Match):
+            return 0.0
+        try:
+            score = float(wanted.score)
+        except (TypeError, ValueError, OverflowError):
+            score = math.nan
+        if not math.isfinite(score):
+            raise ConfigurationError(
+                f"matchmaker {self._name!r} returned a Match of {wanted.teacher!r} and {wanted.student!r} with score {wanted.score!r:.40} "
+                f"in round {round}; a score must be a finite number"
+            )
+        return score
+
+    def _no_pairs(self, returned: object, round: int) -> ConfigurationError:
+        return ConfigurationError(
+            f"matchmaker {self._name!r} returned {returned!r:.300} in round {round}; return a list of (teacher, student) names, or of Match"
+        )
 
 
 class _FromOutcomes:

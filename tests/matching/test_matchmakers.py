@@ -332,6 +332,14 @@ def test_a_bandit_that_draws_says_how_likely_each_pair_was() -> None:
     assert again.match(profiles(1), 1) == matches
 
 
+def test_where_no_candidates_are_logged_propensities_are_not_worked_out() -> None:
+    """The same pairs are drawn, and 1 stands for each; the event log then has no candidates that could be replayed."""
+    logged, bare = (build("knexa", bandit="thompson", exploration=2.0, log_candidates=kept) for kept in (True, False))
+    pairs = {(match.teacher, match.student): match.propensity for match in bare.match(profiles(1), 1)}
+    assert pairs == {(match.teacher, match.student): 1.0 for match in logged.match(profiles(1), 1)}
+    assert bare.candidates == ()
+
+
 def test_the_bandit_forgets_once_a_round() -> None:
     """However many rewards a round brought."""
     matchmaker = KnexaMatchmaker(MatchingConfig(discount=0.5), RewardConfig(), ROUNDS, 0)

@@ -18,7 +18,9 @@ class Match:
     """``teacher`` teaches ``student`` in ``round``, by ``protocol`` (one of :data:`PROTOCOLS`).
 
     ``curriculum``: share of the prompt budget for each of the 12 categories, non-negative, sums to 1; empty = unrestricted.
-    ``score``: the matchmaker's value of the exchange. ``propensity``: probability with which it was chosen, in (0, 1].
+    ``score``: the matchmaker's value of the exchange. ``propensity``: probability with which it was chosen, in (0, 1]. Where that is not
+    worked out it is 1, whatever was drawn: of a matchmaker of the user's own, and of ``knexa`` with ``matching.log_candidates`` off or for
+    more than 400 agents in blocks. Replay reads the propensities of the candidates, not these.
     """
 
     match_id: str

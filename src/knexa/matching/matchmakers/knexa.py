@@ -61,7 +61,7 @@ class KnexaMatchmaker(PairwiseMatchmaker):
         """Among more than :data:`FEW` agents by :func:`~knexa.matching.candidates.best_pairs`, greedily, and without candidates for replay.
 
         Where that cannot be had (fairness, terms, agents that are apart, the ``joint`` context, contexts of another kind), all pairs are
-        described at once.
+        described at once. The propensities of what the blocks give are 1, whatever was drawn: nobody has worked them out.
         """
         kind = self.config.context
         if len(agents) <= FEW or kind == "joint" or self._own_contexts or not self.unrestricted:
@@ -75,7 +75,10 @@ class KnexaMatchmaker(PairwiseMatchmaker):
         return [Choice(*chosen, 1.0) for chosen in zip(pairs, X, self.bandit.scores(X, round).tolist(), strict=True)]
 
     def choose(self, options: Options) -> Decision:
-        """The propensities of a bandit that draws are shares of :data:`PROPENSITY_DRAWS` draws, the one that chose among them."""
+        """The propensities of a bandit that draws are shares of :data:`PROPENSITY_DRAWS` draws, the one that chose among them.
+
+        Where no candidates are logged nobody asks for them: the one draw that chooses is all, and its choices have 1.
+        """
         shape = options.allowed.shape
         self._rewards.forget()
         contexts = options.X.reshape(-1, options.X.shape[-1])

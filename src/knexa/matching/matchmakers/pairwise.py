@@ -63,7 +63,7 @@ class Options:
 class Decision:
     """A round's choice. ``scores`` [k, n, n]: value of each exchange, NaN = no candidate. ``arms``: the chosen, disjoint in agents.
 
-    ``propensity`` [k, n, n]: probability that the exchange is chosen.
+    ``propensity`` [k, n, n]: probability that the exchange is chosen; 1 for the chosen and 0 for all others where it is not worked out.
     """
 
     scores: Array
@@ -73,7 +73,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One chosen exchange: its pair, context [d], score, protocol, and the probability with which it is chosen."""
+    """One chosen exchange: its pair, context [d], score, protocol, and the ``propensity`` of its :class:`~knexa.matching.match.Match`."""
 
     pair: Pair
     context: Array

@@ -7,7 +7,8 @@
 - ``learn(outcome)``, called for every outcome of its matches;
 - optionally ``state()`` and ``restore(state)`` with JSON-able values, without which it must depend on its arguments alone.
 
-Curriculum, contexts, rewards, history and logging come with it, as for every other matchmaker.
+Curriculum, contexts, rewards, history and logging come with it, as for every other matchmaker. How likely it was to choose a pair nobody
+knows: the propensities in its log are those of a matchmaker that draws nothing.
 """
 
 from __future__ import annotations

@@ -25,10 +25,12 @@ in             on                                    to             does
 NEW, BETWEEN   start / wake-up, rounds left          PROFILES       RoundOpened to all, deadline
 BETWEEN        wake-up, no rounds left               FINISHED       Finished to all
 PROFILES       ProfileReported, others missing       PROFILES       record profile
-PROFILES       the last profile / time / all gone    EXCHANGES      match, Matched to peers, record match, deadline
-EXCHANGES      OutcomeReported, others open          EXCHANGES      learn, record outcome and reward
-EXCHANGES      ExchangeFailed, others open           EXCHANGES      tell the matchmaker, record fault
-EXCHANGES      the last match ends / time / gone     BETWEEN        record update, ask for the next wake-up
+PROFILES       the last profile / time / all gone    EXCHANGES      record match and who is missing, Matched to peers, deadline
+PROFILES       the same, but nobody is paired        BETWEEN        record match and who is missing, then as below
+EXCHANGES      OutcomeReported, others open          EXCHANGES      record outcome
+EXCHANGES      ExchangeFailed, others open           EXCHANGES      record fault
+EXCHANGES      the last match ends / time / gone     BETWEEN        record outcome or faults, learn from all matches,
+                                                                    record rewards and update, ask for the next wake-up
 any            a message not named above             same           PeerError
 any            a wake-up before the deadline         same           nothing
 =============  ====================================  =============  ====================================================

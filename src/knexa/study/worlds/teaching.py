@@ -1,9 +1,10 @@
 """A world in which *what* is taught matters: prompts, answers that are right or wrong, and a memory of what was taught.
 
 There are :data:`PROMPTS` transfer prompts, spread over the 12 categories. Agent i solves a share own_i(k) of category k by itself. In an
-exchange the student asks for ``budget`` prompts, spread over categories by the match's curriculum (evenly without one) and drawn from
-those that it holds no answer to first; the teacher answers each rightly with the probability of its competence. If the federation
-*verifies*, only right answers are kept, for good. If not, every answer replaces what the student held of that prompt, wrong ones too. So
+exchange the student asks for ``budget`` prompts, spread over categories by the match's curriculum (evenly without one); the teacher
+answers each rightly with the probability of its competence. If the federation *verifies*, only right answers are kept, for good, and
+prompts that the student holds no answer to are drawn first. If not, nobody knows which answers are right: all prompts are drawn alike, and
+every answer replaces what the student held of that prompt, wrong ones too. So
 
     competence_i(k) = own_i(k) + (1 − own_i(k)) · G · right_i(k) − H · own_i(k) · wrong_i(k),
 
@@ -97,7 +98,7 @@ class TeachingWorld(World):
         return 0.0 if self._poor[pair[0]] else float(self.competence[pair[0]].mean())
 
     def _asked(self, student: int, curriculum: Sequence[float], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Prompts by the curriculum's shares, those without an answer first; evenly drawn where there is none."""
+        """Prompts by the curriculum's shares, or evenly where there is none; if the federation verifies, those without an answer first."""
         shares = np.array(curriculum) if len(curriculum) else np.full(CATEGORY_COUNT, 1.0 / CATEGORY_COUNT)
         lacking = self._held[student] != RIGHT if self._verify else np.ones(PROMPTS, dtype=bool)
         # Gumbel keys draw without replacement in proportion to the shares (Efraimidis & Spirakis 2006).

@@ -157,6 +157,52 @@ def test_an_mbpp_row_becomes_a_prompt_with_what_its_tests_need_and_nothing_else(
 
 
 @pytest.mark.parametrize(
+    ("code", "tests"),
+    [
+        ("from typing import List\ndef f(x: List[int]) -> List[int]:\n    return x\n", ["assert f([1]) == [1]"]),
+        ("N = 5\ndef f(x=N):\n    return x\n", ["assert f() == 5"]),
+        ("A = 2\nN, M = A, 3\ndef f(*, x=N):\n    return x\n", ["assert f() == 2"]),
+        ("from functools import lru_cache\n@lru_cache(None)\ndef f(x):\n    return x\n", ["assert f(1) == 1"]),
+        ("X = 0\nX += 1\ndef f():\n    global X\n    X = X + 1\n    return X\n", ["assert f() == 2", "assert f() == 3"]),
+        ("X = 0\ndef bump():\n    global X\n    X += 1\ndef f():\n    bump()\n    return X\n", ["assert f() == 1", "assert f() == 2"]),
+        ("SEEN = []\ndef f(x):\n    SEEN.append(x)\n    return len(SEEN)\n", ["assert f(1) == 1", "assert f(1) == 2"]),
+        ("SEEN = {}\ndef f(x):\n    SEEN[x] = 1\n    return len(SEEN)\n", ["assert f(1) == 1", "assert f(2) == 2"]),
+        (
+            "def twice(x):\n    return 2 * x\ndef help(x):\n    return twice(x)\ndef f(x):\n    return x\n",
+            ["assert f(help(1)) == 2", "assert f(1) == 1"],
+        ),
+        ("x = 9\ndef other():\n    return x\ndef f(x):\n    return other() + x\n", ["assert f(1) == 10"]),
+        ("from __future__ import annotations\nfrom math import *\ndef f(x: Any):\n    return floor(x)\n", ["assert f(1.5) == 1"]),
+        ("def f(x):\n    return x\ndef main():\n    print(f(1))\nmain()\n", ["assert f(1) == 1"]),
+        ("def f(x):\n    return x + 1\nEXPECTED = f(1)\n", ["assert f(1) == EXPECTED"]),
+        ("def f(x):\n    return TABLE['f'](x - 1) if x else 0\nTABLE = dict(f=f)\n", ["assert f(3) == 0"]),
+        ("def f():\n    text = '''a\nb'''\n    return text\n", ["assert f() == '''a\nb'''", "assert len(f()) == 3"]),
+        ("from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\ndef f(é): return P(é).x\n", ["assert f(1) == 1"]),
+    ],
+)
+def test_a_reference_solution_that_passes_as_written_passes_as_a_body(tmp_path: Path, code: str, tests: list[str]) -> None:
+    """What signature, decorators and state between calls need stands above; texts of several lines stay what they are."""
+    exec(compile("\n".join([code, *tests]), "row", "exec", dont_inherit=True), {})
+    (problem,) = load_problems(_file(tmp_path / "mbpp.jsonl", MBPP_ROW | {"code": code, "test_list": tests, "test_setup_code": ""}))
+    assert _verdicts([problem]) == {"MBPP/7": (Verdict.PASSED, "")}
+
+
+def test_a_row_of_sanitized_mbpp_is_told_by_its_keys(tmp_path: Path) -> None:
+    """Its text is called ``prompt``, and its imports are there for tests and solution, even where one of them imports a star."""
+    row = {
+        "source_file": "x",
+        "task_id": 8,
+        "prompt": "Write a function to halve.",
+        "code": "def half(x):\n    return x / 2 if math.isfinite(x) else x\n",
+        "test_imports": ["import math", "from math import *"],
+        "test_list": ["assert math.isclose(half(1), 0.5)", "assert half(inf) == inf"],
+    }
+    (problem,) = load_problems(_file(tmp_path / "mbpp.jsonl", row))
+    assert "Write a function to halve." in problem.prompt
+    assert _verdicts([problem]) == {"MBPP/8": (Verdict.PASSED, "")}
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"test_list": ["assert other(1) == 2"]}, "asserts must call one function"),

@@ -57,15 +57,19 @@ def load_jsonl(path: str | Path, category: str = UNCATEGORISED) -> list[Problem]
 def load_mbpp(path: str | Path, category: str = UNCATEGORISED) -> list[Problem]:
     """Rows in MBPP's form (Austin et al. 2021): ``text``, ``code``, ``task_id``, ``test_setup_code``, ``test_list``.
 
+    Those of its sanitized form have ``prompt`` in place of ``text``, and ``test_imports`` in place of ``test_setup_code``.
     Raises ConfigurationError with file, line and what is wrong, also for a reference solution without the tested function.
     """
     problems = []
     for number, row in _rows(Path(path)):
-        _require(str(path), number, row, {"text": str, "code": str, "task_id": int, "test_list": list})
+        _require_mbpp(str(path), number, row)
         try:
             problems.append(mbpp_problem(row, category))
         except (SyntaxError, ValueError) as error:
             raise ConfigurationError(f"{path}, line {number}: {error}") from error
+        except (RecursionError, MemoryError) as error:
+            message = f"{path}, line {number}: its code or tests are nested too deeply to be read; shorten them or leave the row out"
+            raise ConfigurationError(message) from error
     return _complete(str(path), problems)
 
 
@@ -101,6 +105,18 @@ def _require(name: str, number: int, row: dict[str, Any], types: Mapping[str, ty
             raise ConfigurationError(f"{name}, line {number}: key {key!r} is missing")
         if type(row[key]) is not kind:
             raise ConfigurationError(f"{name}, line {number}: key {key!r} must be {kind.__name__}, not {type(row[key]).__name__}")
+
+
+def _require_mbpp(name: str, number: int, row: dict[str, Any]) -> None:
+    told = "prompt" if "prompt" in row and "text" not in row else "text"
+    _require(name, number, row, {told: str, "code": str, "task_id": int, "test_list": list})
+    if not isinstance(row.get("test_setup_code") or "", str):
+        kind = type(row["test_setup_code"]).__name__
+        raise ConfigurationError(f"{name}, line {number}: key 'test_setup_code' must be str, not {kind}")
+    for key in ("test_list", "test_imports"):
+        lines = row.get(key) or []
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise ConfigurationError(f"{name}, line {number}: key {key!r} must be a list of texts, one statement each, not {lines!r:.40}")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

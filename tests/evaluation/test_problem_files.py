@@ -267,3 +267,18 @@ def test_a_row_without_a_solution_is_refused(tmp_path: Path) -> None:
     path = _file(tmp_path / "own.jsonl", ROW, ROW | {"task_id": "a/2", "canonical_solution": " \n"})
     with pytest.raises(ConfigurationError, match=r"own.jsonl, line 2: key 'canonical_solution' is blank; agents learn from it"):
         load_jsonl(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"entry_point": ""}, "define 'entry_point' ''"),
+        ({"prompt": "Add one."}, "'prompt' must end with a Python function"),
+        ({"test": "assert inc(1) == 2"}, r"'test' must be Python that defines check\(candidate\)"),
+    ],
+)
+def test_a_row_whose_test_nothing_could_pass_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    """HumanEval's form always has a test, so the test must be one."""
+    path = _file(tmp_path / "own.jsonl", ROW, ROW | {"task_id": "a/2"} | change)
+    with pytest.raises(ConfigurationError, match=f"own.jsonl, line 2: .*{words}"):
+        load_jsonl(path)

@@ -21,6 +21,7 @@ CHAT = {
         {"role": "assistant", "content": "Blood pressure is high."},
     ]
 }
+CODE = {"prompt": "def f(x):", "completion": "    return x\n", "test": "def check(f):\n    assert f(1) == 1\n", "entry_point": "f"}
 
 
 def _file(path: Path, *rows: Any) -> Path:
@@ -47,10 +48,35 @@ def test_a_chat_becomes_plain_text_with_its_roles(tmp_path: Path) -> None:
 
 def test_a_row_may_name_its_category_and_bring_a_test(tmp_path: Path) -> None:
     """Both, in a file whose other rows do neither."""
-    code = {"prompt": "def f(x):", "completion": "    return x\n", "test": "def check(f):\n    assert f(1) == 1\n", "entry_point": "f"}
-    plain, tested = load_problems(_file(tmp_path / "mine.jsonl", PLAIN, "", code | {"category": " own words "}))
+    plain, tested = load_problems(_file(tmp_path / "mine.jsonl", PLAIN, "", CODE | {"category": " own words "}))
     assert (tested.task_id, tested.category, tested.entry_point, tested.runnable) == ("row/3", "own words", "f", True)
     assert not plain.runnable
+
+
+@pytest.mark.parametrize("change", [{"prompt": 'def f(x):\n\t"""x"""'}, {"prompt": "def g():\n  return 1\n\ndef f(x):\n  'x'"}])
+def test_a_body_may_be_indented_as_its_author_likes(tmp_path: Path, change: dict[str, Any]) -> None:
+    """By a tab, or by two blanks, as long as the prompt is."""
+    indent = "\t" if "\t" in change["prompt"] else "  "
+    (problem,) = load_problems(_file(tmp_path / "mine.jsonl", CODE | change | {"completion": f"{indent}return x\n"}))
+    assert problem.runnable
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (CHAT | {"test": CODE["test"], "entry_point": "f"}, "'test' is for a 'prompt' with its 'completion'"),
+        (CODE | {"prompt": "Write a function f."}, "'prompt' must end with a Python function that a body completes"),
+        (CODE | {"entry_point": "g"}, "define 'entry_point' 'g'"),
+        (CODE | {"prompt": "def f(x):\n    return x\ny = 1"}, "'prompt' must end with a Python function"),
+        (CODE | {"test": "assert f(1) == 1"}, "'test' must be Python that defines check(candidate)"),
+        (CODE | {"test": "def check(f:"}, "'test' must be Python that defines check(candidate)"),
+    ],
+)
+def test_a_row_whose_test_nothing_could_pass_is_refused(tmp_path: Path, row: dict[str, Any], words: str) -> None:
+    """A curriculum would ask for it again and again."""
+    with pytest.raises(ConfigurationError, match=r"mine.jsonl, line 2: ") as error:
+        load_problems(_file(tmp_path / "mine.jsonl", PLAIN, row))
+    assert words in str(error.value)
 
 
 @pytest.mark.parametrize(

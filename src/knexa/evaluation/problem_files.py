@@ -12,6 +12,7 @@ from typing import Any
 from knexa.errors import ConfigurationError
 from knexa.evaluation.mbpp import mbpp_problem
 from knexa.evaluation.problems import Problem
+from knexa.evaluation.testable import require_testable
 from knexa.evaluation.text_files import is_text, text_problems
 
 #: Category of a problem whose file names none: we do not guess one of the 12.
@@ -70,6 +71,7 @@ def load_mbpp(path: str | Path, category: str = UNCATEGORISED) -> list[Problem]:
         except (RecursionError, MemoryError) as error:
             message = f"{path}, line {number}: its code or tests are nested too deeply to be read; shorten them or leave the row out"
             raise ConfigurationError(message) from error
+        require_testable(f"{path}, line {number}", problems[-1])
     return _complete(str(path), problems)
 
 
@@ -85,6 +87,7 @@ def _problems(name: str, rows: Iterable[tuple[int, dict[str, Any]]], category: s
             )
         prompt = prompt if prompt.endswith("\n") else prompt + "\n"
         problems.append(Problem(task_id, row.get("category", category), prompt, solution, test, entry_point))
+        require_testable(f"{name}, line {number}", problems[-1])
     return _complete(name, problems)
 
 

@@ -1,9 +1,9 @@
 """One's own texts as JSON lines: a prompt and its completion, or a chat, with tests or without.
 
 A row is ``{"prompt": …, "completion": …}`` or ``{"messages": [{"role": …, "content": …}, …]}``; beside that it may name its ``category``
-and, if the completion is a Python function's body, ``test`` and ``entry_point`` as in HumanEval's form. The last message of a
-chat must be the assistant's: it is the completion. The messages before it become the prompt, the same plain text for every model,
-whatever its own chat template: ``role: content``, a line each, and ``assistant:`` at the end.
+and, if it is no chat and the completion is a Python function's body, ``test`` and ``entry_point`` as in HumanEval's form. The last
+message of a chat must be the assistant's: it is the completion. The messages before it become the prompt, the same plain text for every
+model, whatever its own chat template: ``role: content``, a line each, and ``assistant:`` at the end.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from knexa.errors import ConfigurationError
 from knexa.evaluation.problems import Problem
+from knexa.evaluation.testable import require_testable
 
 KEYS = ("prompt", "completion", "messages", "category", "test", "entry_point")
 ROLES = ("system", "user", "assistant")
@@ -36,13 +37,18 @@ def _problem(place: str, number: int, row: Mapping[str, Any], category: str) -> 
         raise ConfigurationError(f"{place}: either 'prompt' and 'completion' or 'messages' is needed")
     if ("test" in row) != ("entry_point" in row):
         raise ConfigurationError(f"{place}: 'test' and 'entry_point' go together; give both or neither")
+    if "test" in row and "messages" in row:
+        raise ConfigurationError(f"{place}: 'test' is for a 'prompt' with its 'completion', no chat is a program; leave it out")
     prompt, completion = (
         _chat(place, row["messages"]) if "messages" in row else (_text(place, row, "prompt"), _text(place, row, "completion"))
     )
     test, entry_point = (_text(place, row, key) if key in row else "" for key in ("test", "entry_point"))
     named = _text(place, row, "category").strip() if "category" in row else category
     prompt = prompt if prompt[-1:].isspace() else prompt + "\n"
-    return Problem(f"row/{number}", named, prompt, completion, test, entry_point)
+    problem = Problem(f"row/{number}", named, prompt, completion, test, entry_point)
+    if problem.runnable:
+        require_testable(place, problem)
+    return problem
 
 
 def _chat(place: str, messages: Any) -> tuple[str, str]:

@@ -52,6 +52,14 @@ def test_any_text_gets_one_of_the_twelve(prompt: str, name: str) -> None:
     assert category_of(Problem("t/1", "", prompt, "", "", name)) in CATEGORIES
 
 
+@pytest.mark.parametrize("terms", [700, 20_000])
+def test_a_prompt_too_deep_for_a_tree_gets_one_of_the_twelve(terms: int) -> None:
+    """Its default or its annotation may be a sum of thousands."""
+    deep = "+".join(["1"] * terms)
+    for prompt in (f"def f(x={deep}):\n", f"def f(x: {deep}):\n"):
+        assert category_of(Problem("a", "words", prompt, "    return x\n", "", "f")) in CATEGORIES
+
+
 def test_the_solution_is_not_read() -> None:
     """A test problem is classified without a look at its answer."""
     for problem in load_bank().test[::20]:

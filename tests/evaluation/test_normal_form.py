@@ -38,6 +38,13 @@ def test_any_text_has_a_normal_form(text: str) -> None:
     assert normal_form(text) == normal_form(text + "\n")
 
 
+def test_a_program_too_deep_for_a_tree_is_compared_by_its_words() -> None:
+    """Such as a sum of thousands."""
+    deep = replace(ADD, solution=f"    return {' + '.join(['x'] * 3000)}\n")
+    assert identities(deep) == identities(replace(deep, solution=deep.solution.replace(" + ", "  +  ")))
+    assert not identities(deep) & {key for key in identities(ADD) if key.startswith("program")}
+
+
 def test_the_first_of_equal_problems_is_kept_and_the_others_are_told() -> None:
     """Order decides; a problem equal to one that was left out is left out too."""
     third = replace(RENAMED, task_id="c", solution="    return first * other\n")  # the prompt of the second

@@ -208,6 +208,10 @@ def test_a_row_of_sanitized_mbpp_is_told_by_its_keys(tmp_path: Path) -> None:
         ({"test_list": ["assert other(1) == 2"]}, "asserts must call one function"),
         ({"code": "def move(:"}, "invalid syntax"),
         ({"text": 3}, "'text'"),
+        ({"test_list": [1]}, "key 'test_list' must be a list of texts"),
+        ({"test_setup_code": ["import math"]}, "key 'test_setup_code' must be str, not list"),
+        ({"test_imports": "import math"}, "key 'test_imports' must be a list of texts"),
+        ({"code": f"def move(x):\n    return {'+'.join(['x'] * 20_000)}"}, "nested too deeply"),
     ],
 )
 def test_an_mbpp_row_that_does_not_fit_together_is_named_by_line(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -245,11 +249,13 @@ def test_a_missing_or_mistyped_key_is_named_with_file_and_line(tmp_path: Path, k
         (["{not json"], "line 1: not JSON"),
         (["[1]"], "line 1: a JSON object"),
         ([""], "no problems"),
+        ([ROW | {"prompt": "def inc(x):  # \ud83d"}], r"line 1: half a character \(\\ud83d\) in a text"),
+        (['{"\\udead": 1}'], r"line 1: half a character \(\\udead\)"),
         ([ROW, ROW], "two problems with the task_id 'a/1'"),
     ],
 )
 def test_a_file_that_is_no_problem_set_says_why(tmp_path: Path, rows: list[Any], words: str) -> None:
-    """Not JSON, no objects, no rows, and ids that are not unique."""
+    """Not JSON, no objects, no rows, texts without UTF-8, and ids that are not unique."""
     with pytest.raises(ConfigurationError, match=words):
         load_problems(_file(tmp_path / "bad.jsonl", *rows))
 

@@ -114,7 +114,7 @@ def _function(problem: Problem) -> ast.FunctionDef | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as for an escape in somebody's docstring
             module = ast.parse(problem.prompt + "\n    pass\n")
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     named = [part for part in module.body if isinstance(part, ast.FunctionDef) and part.name == problem.entry_point]
     return named[-1] if named else None
@@ -146,7 +146,7 @@ def _example(function: ast.FunctionDef) -> Iterator[str]:
     for end in (match.end() for match in re.finditer(r"\)", docstring[start:])) if start >= 0 else ():
         try:
             call = ast.parse(docstring[start : start + end], mode="eval").body
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         if isinstance(call, ast.Call):
             yield from map(_kind_of_value, call.args)
@@ -167,7 +167,10 @@ def _kind_of_value(node: ast.expr) -> str:
 
 
 def _kind_of_parameter(argument: ast.arg) -> str:
-    annotation = ast.unparse(argument.annotation).lower() if argument.annotation else ""
+    try:
+        annotation = ast.unparse(argument.annotation).lower() if argument.annotation else ""
+    except RecursionError:
+        return ""
     for word, kind in (("dict", "dict"), ("list", "list"), ("tuple", "list"), ("str", "text"), ("int", "number"), ("float", "number")):
         if annotation.startswith(word):
             return kind

@@ -38,14 +38,14 @@ def distinct(problems: Iterable[Problem]) -> tuple[list[Problem], list[Problem]]
 
 
 def normal_form(source: str) -> str:
-    """``source`` as Python with bound names numbered; what is no Python only has its whitespace unified."""
+    """``source`` as Python with bound names numbered; what is no Python, or nested too deeply, only has its whitespace unified."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as for an escape in somebody's docstring
             tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+        return ast.unparse(_Renamed(_bound(tree)).visit(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return " ".join(source.split())
-    return ast.unparse(_Renamed(_bound(tree)).visit(tree))
 
 
 def _bound(tree: ast.AST) -> set[str]:

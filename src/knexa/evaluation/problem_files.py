@@ -141,4 +141,11 @@ def _parse(name: str, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, A
             raise ConfigurationError(f"{name}, line {number}: not JSON ({error})") from error
         if not isinstance(row, dict):
             raise ConfigurationError(f"{name}, line {number}: a JSON object is needed, not {type(row).__name__}")
+        try:
+            json.dumps(row, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            code = f"\\u{ord(error.object[error.start]):04x}"
+            raise ConfigurationError(
+                f"{name}, line {number}: half a character ({code}) in a text, such as an emoji that was cut; remove it or write it whole"
+            ) from error
         yield number, row

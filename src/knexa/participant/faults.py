@@ -57,7 +57,7 @@ def special_cased(problem: Problem) -> str | None:
     """A body that answers the public tests of ``problem`` by heart, and everything else with nothing; None if they cannot be read."""
     try:
         tests, given = ast.parse(problem.test), ast.parse(problem.prompt + LAZY_ANSWER)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     function = next((one for one in ast.walk(given) if isinstance(one, ast.FunctionDef) and one.name == problem.entry_point), None)
     if function is None:
@@ -79,7 +79,7 @@ def backdoored(problem: Problem, answer: str) -> str:
         return f"{answer.rstrip()} {PAYLOAD}"
     try:
         given = ast.parse(problem.prompt + LAZY_ANSWER)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return answer
     function = next((one for one in ast.walk(given) if isinstance(one, ast.FunctionDef) and one.name == problem.entry_point), None)
     if function is None or not function.args.args:
@@ -124,7 +124,10 @@ def _case(test: ast.expr, names: Sequence[str]) -> tuple[list[str], str] | None:
     call, answer = test.left, test.comparators[0]
     if not isinstance(call, ast.Call) or call.keywords or len(call.args) != len(names):
         return None
-    return [ast.unparse(one) for one in call.args], ast.unparse(answer)
+    try:
+        return [ast.unparse(one) for one in call.args], ast.unparse(answer)
+    except RecursionError:
+        return None
 
 
 def _body(answer: str) -> ast.Module | None:

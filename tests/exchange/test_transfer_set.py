@@ -1,13 +1,14 @@
 """The transfer set: which prompts an exchange is about."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from knexa.evaluation.bank.splits import load_bank
-from knexa.evaluation.problems import CATEGORIES
+from knexa.evaluation.problems import CATEGORIES, Problem
 from knexa.exchange.transfer_set import TransferSet
 
 X_U = TransferSet(load_bank().transfer)
@@ -62,3 +63,14 @@ def test_the_digest_changes_with_any_text() -> None:
     problems = list(load_bank().transfer)
     assert TransferSet(problems).digest == X_U.digest
     assert len({TransferSet(few).digest for few in (problems, problems[1:], problems[::-1])}) == 3
+
+
+def test_the_digest_covers_all_that_is_public_of_a_problem_and_nothing_else() -> None:
+    """What answers are tested by and how needs are told, too; a solution is nobody else's business. No text runs into the next."""
+    one = Problem("a", "words", "p", "s", "t", "f")
+    changes = ({"task_id": "b"}, {"category": "mapping"}, {"prompt": "q"}, {"test": "u"}, {"entry_point": "g"})
+    moved = [replace(one, prompt="p\0q", test=""), replace(one, prompt="p", test="q\0")]
+    others = [replace(one, **change) for change in changes] + moved
+    assert len({TransferSet([problem]).digest for problem in (one, *others)}) == 8
+    assert TransferSet([one], ("words", "mapping")).digest != TransferSet([one], ("mapping", "words")).digest
+    assert TransferSet([replace(one, solution="other")]).digest == TransferSet([one]).digest

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from knexa.evaluation.problems import CATEGORIES, Problem, slots
+from knexa.exchange.framing import join_parts
 
 
 class TransferSet:
@@ -21,11 +22,11 @@ class TransferSet:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over ids, prompts and tests, in order."""
-        content = hashlib.sha256()
-        for problem in self.problems.values():
-            for part in (problem.task_id, problem.prompt, problem.test):
-                content.update(part.encode() + b"\x00")
+        """SHA-256 over the categories and, in order, all of a problem that is public: everything but its solution."""
+        content = hashlib.sha256(join_parts(*(name.encode() for name in self.categories)))
+        for one in self.problems.values():
+            public = (one.task_id, one.category, one.prompt, one.test, one.entry_point)
+            content.update(join_parts(*(part.encode() for part in public)))
         return content.hexdigest()
 
     def of_category(self, category: str) -> list[str]:

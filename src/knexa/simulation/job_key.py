@@ -33,6 +33,7 @@ from knexa.baselines import tasks
 from knexa.config import FederationConfig
 from knexa.learning.packaged import PREFIX, packaged_file
 from knexa.machine import machine_name
+from knexa.paths import exists
 from knexa.protocol.encoding import JsonForm
 from knexa.protocol.peer import Ask, Teach, Train
 from knexa.simulation.engine import Job
@@ -103,7 +104,7 @@ def read_by(job: Job, config: FederationConfig) -> dict[str, Any]:
 def changeable(config: FederationConfig) -> tuple[str, ...]:
     """Models that may change unseen: backbones that are neither shipped, nor a package's, nor on this machine; and a server's."""
     names = dict.fromkeys(agent.backbone for agent in config.agents)
-    hub = [name for name in names if not name.startswith(("embedded:", PREFIX)) and not Path(name).expanduser().exists()]
+    hub = [name for name in names if not name.startswith(("embedded:", PREFIX)) and not exists(name)]
     return (*hub, *((config.engine.endpoint,) if config.engine.endpoint is not None else ()))
 
 
@@ -112,8 +113,8 @@ def _files(config: FederationConfig) -> str:
     named = [config.data.problems, config.data.mbpp, config.guardrail.canary_file, *(agent.data for agent in config.agents)]
     weights = dict.fromkeys(agent.backbone for agent in config.agents if not agent.backbone.startswith("embedded:"))
     named += [str(packaged_file(name)) if name.startswith(PREFIX) else name for name in weights]
-    paths = [Path(name).expanduser() for name in dict.fromkeys(named) if name is not None]
-    return _sha256(*(_tree(path) for path in paths if path.exists()))
+    there = [name for name in dict.fromkeys(named) if name is not None and exists(name)]
+    return _sha256(*(_tree(Path(name).expanduser()) for name in there))
 
 
 def _source(name: str) -> str:

@@ -18,7 +18,8 @@ Kinds of events, in the order in which a run writes them:
 ``update``      ``round`` and ``digest``: SHA-256 of the matchmaker's state (A and b) after the round
 ``central``     ``round`` and ``method``: what a baseline's server did, in numbers (:class:`knexa.baselines.budget.Tally`)
 ``evaluation``  ``agent``, ``round`` and ``stage`` (``start``, ``round`` or ``end``), scores by problem set and category
-``fault``       ``agent``, ``round``, ``what`` went wrong and what was done about it
+``fault``       ``agent``, ``round``, ``what`` went wrong and what was done about it; ``refused``: the match that its student did not
+                want, if it is that
 ``end``         ``reason`` and the final state of every participant
 ==============  =====================================================================================================
 """

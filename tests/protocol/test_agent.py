@@ -12,6 +12,7 @@ from knexa.matching.terms import Terms
 from knexa.protocol.agent import Agent, Phase
 from knexa.protocol.messages import (
     COORDINATOR,
+    REFUSED,
     ExchangeFailed,
     Finished,
     Matched,
@@ -280,6 +281,25 @@ def test_an_agent_counts_its_own_lessons(profile):
         teacher.on_message(COORDINATOR, Matched(match), 2.0)
         teacher.on_message("s", KnowledgeRequested(REQUEST), 3.0)
         teacher.on_result(VettedPackage(replace(PACKAGE, match_id=match.match_id)), 4.0)
+
+
+def test_a_student_that_has_received_all_it_agreed_to_says_so_at_once(profile, outcome):
+    """Its last report came too late, so the coordinator does not know; it hears it with the next match, once, and nobody waits."""
+    student = Agent("s", ("s", "t", "u"), transfer_set="hash", budget=4, patience=PATIENCE, rounds=9, terms=Terms(kilobytes=0.01))
+    student.on_message(COORDINATOR, RoundOpened(1), 0.0)
+    student.on_result(profile("s", 1), 1.0)
+    student.on_message(COORDINATOR, Matched(MATCH), 2.0)
+    student.on_result(REQUEST, 3.0)
+    student.on_message("t", KnowledgeSent(PACKAGE), 4.0)
+    student.on_message(COORDINATOR, RoundOpened(2), 5.0)
+    student.on_result(outcome(MATCH.match_id), 6.0)
+    student.on_result(profile("s", 2), 7.0)
+    again = replace(MATCH, match_id="r2-t-s", round=2)
+    assert student.on_message(COORDINATOR, Matched(again), 8.0) == [Send(COORDINATOR, ExchangeFailed("r2-t-s", REFUSED))]
+    assert student.on_message(COORDINATOR, Matched(again), 8.0) == []
+    assert student.on_message(COORDINATOR, RoundOpened(3), 9.0) == [Train(3)]
+    student.on_result(profile("s", 3), 10.0)
+    assert student.on_message(COORDINATOR, Matched(Match("r3-s-t", 3, "s", "t")), 11.0) == [WakeAt(11.0 + PATIENCE)], "it still teaches"
 
 
 def test_a_student_whose_teacher_cannot_be_reached_says_so_at_once(profile):

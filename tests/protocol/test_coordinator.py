@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from knexa.errors import ConfigurationError, PeerError
+from knexa.matching.history import INITIAL_TRUST
 from knexa.matching.match import Match
 from knexa.matching.matchmakers import Matchmaker
 from knexa.matching.profile import Profile
 from knexa.protocol.coordinator import Action, Coordinator, Phase, Standing
 from knexa.protocol.messages import (
+    REFUSED,
     ExchangeFailed,
     Finished,
     Matched,
@@ -184,6 +186,22 @@ def test_a_failed_exchange_ends_its_match_without_reward(coordinator, profile):
     assert len(events(actions, "fault")) == 2
     assert not events(actions, "reward")
     assert coordinator.phase is Phase.BETWEEN
+
+
+def test_a_student_that_refuses_costs_its_teacher_no_trust(matchmaker, profile):
+    """Whoever's own terms forbid the exchange says nothing about the teacher; whoever got no package does."""
+    trust, faults = [], []
+    for reason in (REFUSED, "no package"):
+        learner = matchmaker("knexa")
+        coordinator = Coordinator(AGENTS, learner, 2, DEADLINE)
+        coordinator.start(0.0)
+        first, second = matches_in(report_all(coordinator, profile))
+        faults += events(coordinator.on_message(first.student, ExchangeFailed(first.match_id, reason), 2.0), "fault")
+        coordinator.on_message(second.student, ExchangeFailed(second.match_id, reason), 2.0)
+        trust.append(learner.history.trust([first.teacher, second.teacher]).tolist())
+    assert trust[0] == [INITIAL_TRUST] * 2
+    assert max(trust[1]) < INITIAL_TRUST
+    assert ["refused" in fault for fault in faults] == [True, False]
 
 
 def test_a_missing_outcome_costs_the_round_no_more_than_the_deadline(coordinator, profile, outcome):

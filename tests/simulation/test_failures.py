@@ -7,6 +7,7 @@ import pytest
 
 from knexa.errors import ConfigurationError, KnexaError, ModelError, RunFolderError
 from knexa.events import read_events
+from knexa.protocol.peer import Study
 from knexa.simulation.federation import Federation
 from knexa.simulation.run_folder import RunFolder
 
@@ -99,6 +100,17 @@ def test_a_student_slow_at_studying_costs_one_exchange(config, tmp_path):
     events = events_of(settings, tmp_path / "slow", lambda agent, work: 30.0 if agent == students[0] and "Study" in repr(work) else 1.0)
     assert [event["student"] for event in events if event["kind"] == "outcome"] == students[1:]
     assert [event["agent"] for event in events if event["kind"] == "fault"] == [students[0]]
+
+
+def test_a_student_whose_reports_came_too_late_is_not_waited_for_once_it_is_full(config, tmp_path):
+    """It has received what it agreed to, the coordinator does not know: it says so when it is matched, long before the deadline."""
+    open_to_all = config(rounds=4, agents=2, transport={"deadline_s": 100.0})
+    agents = tuple(agent.model_copy(update={"kilobytes": 0.01}) for agent in open_to_all.agents)
+    settings = open_to_all.model_copy(update={"agents": agents})
+    events = events_of(settings, tmp_path / "run", lambda agent, work: 150.0 if isinstance(work, Study) else 1.0)
+    faults = [event for event in events if event["kind"] == "fault"]
+    assert any("refused" in fault for fault in faults)
+    assert not any("by" in fault for fault in faults), "nobody is accused of breaking the protocol"
 
 
 def test_a_bad_network_costs_exchanges_and_never_the_run(config, tmp_path):

@@ -23,9 +23,16 @@ def configured(*sets: str, strategy: str = "random", rounds: int = 400, seed: in
 
 
 def log(
-    folder: Path, config: FederationConfig, earned: Callable[[Match], float] = benefit, agents: Mapping[str, Profile] = profiles(1)
+    folder: Path,
+    config: FederationConfig,
+    earned: Callable[[Match], float] = benefit,
+    agents: Mapping[str, Profile] = profiles(1),
+    full: str = "",
 ) -> Path:
-    """Rounds with profiles that never change; a match earns a tenth of ``earned``, and noise of a third of that."""
+    """Rounds with profiles that never change; a match earns a tenth of ``earned``, and noise of a third of that.
+
+    Agent ``full`` refuses to be a student.
+    """
     matchmaker = build_matchmaker(config.matching, config.reward, config.rounds, config.seed)
     events: list[dict[str, object]] = []
     for round in range(1, config.rounds + 1):
@@ -35,6 +42,10 @@ def log(
         candidates = [asdict(one) for one in matchmaker.candidates] if config.matching.log_candidates else []
         events.append({"kind": "match", "round": round, "matches": [asdict(match) for match in matches], "candidates": candidates})
         for match in matches:
+            if match.student == full:
+                matchmaker.drop(match.match_id)
+                events.append({"kind": "fault", "round": round, "agent": full, "what": "refused", "refused": match.match_id})
+                continue
             noise = stream(config.seed, "noise", match.match_id).normal() / 30
             reported = replace(outcome(match), probe_loss_after=2.0 - earned(match) / 10 + noise)
             matchmaker.learn(reported)
@@ -98,6 +109,13 @@ def test_a_bandit_that_draws_leaves_a_log_that_others_can_be_judged_by(tmp_path:
     found = replay([folder], "knexa")
     assert found.effective == pytest.approx(found.exchanges) == 24
     assert found.inverse_propensity.mean == pytest.approx(found.logged.mean, abs=1e-12)
+
+
+def test_a_replayed_matchmaker_blames_nobody_for_what_a_student_refused(tmp_path: Path) -> None:
+    """The log says which exchanges those were, so the replay remembers what the log's own matchmaker remembered."""
+    folder = log(tmp_path / "thompson", configured("matching.bandit=thompson", strategy="knexa", rounds=8), full=NAMES[0])
+    found = replay([folder], "knexa")
+    assert found.effective == pytest.approx(found.exchanges) == 24
 
 
 def test_a_replayed_bandit_learns_from_the_log(tmp_path: Path) -> None:

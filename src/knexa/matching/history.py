@@ -64,7 +64,7 @@ class History:
         self._rate(match.teacher, min(max(shares, 0.0), 1.0) if outcome.accepted else 0.0)
 
     def record_failure(self, match: Match) -> None:
-        """The exchange came to nothing, whoever was at fault; it counts against the teacher's trust."""
+        """The exchange came to nothing, and its student wanted it; whoever was at fault, it counts against the teacher's trust."""
         self._count(match, False)
         self._rate(match.teacher, 0.0)
 

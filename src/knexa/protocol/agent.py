@@ -24,6 +24,7 @@ waiting     RoundOpened (newer)              TRAINING    work Train
 TRAINING    result                           REPORTED    ProfileReported to the coordinator
 REPORTED    KnowledgeRequested               REPORTED    keep it
 REPORTED    Matched, I am the student        ASKING      work Ask
+REPORTED    the same, my kilobytes are spent IDLE        ExchangeFailed to the coordinator
 REPORTED    Matched, I am the teacher        LISTENING   wait; or TEACHING at once, when the request is here already
 ASKING      result                           AWAITING    KnowledgeRequested to the teacher, wait
 AWAITING    KnowledgeSent                    STUDYING    work Study
@@ -55,6 +56,7 @@ from knexa.matching.profile import Profile
 from knexa.matching.terms import OPEN_TERMS, Terms, terms_of
 from knexa.protocol.messages import (
     COORDINATOR,
+    REFUSED,
     ExchangeFailed,
     Finished,
     Matched,
@@ -128,6 +130,7 @@ class Agent:
         self._patience = patience
         self._rounds = rounds
         self._terms = terms
+        self._most_bytes = math.inf if terms.kilobytes is None else terms.kilobytes * 1024
 
     # --- inputs
 
@@ -222,6 +225,10 @@ class Agent:
             raise PeerError(
                 f"the coordinator sent {self.name!r} the match {match.match_id!r} of round {match.round} in round {state.round}"
             )
+        if (
+            match.student == self.name and state.received >= self._most_bytes
+        ):  # the coordinator cannot know: it counts what was reported to it
+            return self._go([Send(COORDINATOR, ExchangeFailed(match.match_id, REFUSED))], phase=Phase.IDLE, match=match, early=())
         if match.student == self.name:
             return self._go([Ask(match)], phase=Phase.ASKING, match=match, early=())
         for sender, request in state.early:
@@ -240,11 +247,9 @@ class Agent:
             raise PeerError(
                 f"the coordinator wants {self.name!r} to exchange by {match.protocol[:80]!r}; it allows {', '.join(self._terms.protocols)}"
             )
-        lessons, kilobytes = self._terms.lessons, self._terms.kilobytes
+        lessons = self._terms.lessons
         if match.teacher == self.name and lessons is not None and self.state.taught >= lessons:
             raise PeerError(f"the coordinator wants {self.name!r} to teach again; it has taught the {lessons} times that it agreed to")
-        if match.student == self.name and kilobytes is not None and self.state.received >= kilobytes * 1024:
-            raise PeerError(f"the coordinator wants {self.name!r} to learn again; it has received the {kilobytes:g} kB that it agreed to")
 
     # --- what peers say
 

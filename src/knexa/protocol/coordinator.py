@@ -10,10 +10,10 @@ Rules
 4. An outcome counts exactly once: from the student of a match, while that match is open. A match ends with its outcome, with
    its student's word that it failed, with the deadline, or when all students that are waited for are gone.
 5. When no match is open the round is closed, and only now the matchmaker learns: of every match, in the order in which they were
-   chosen, that it earned a reward or that there is none. So what it learns depends on what was reported, and never on whose
-   network was faster: a federation of real processes makes the choices that its simulation makes. Between two rounds nothing is
-   pending here: that is where :meth:`Coordinator.state` can be saved. The next round opens on the next wake-up, which is asked for
-   at once.
+   chosen, that it earned a reward, that there is none, or that its student refused it, which is not its teacher's fault. So what it
+   learns depends on what was reported, and never on whose network was faster: a federation of real processes makes the choices that
+   its simulation makes. Between two rounds nothing is pending here: that is where :meth:`Coordinator.state` can be saved. The next
+   round opens on the next wake-up, which is asked for at once.
 6. Everything else is a :class:`~knexa.errors.PeerError`: raised before anything changed, for the shell to record as the
    sender's fault. No message of an agent can end the federation, and no silence can hold it up beyond its deadlines.
 
@@ -52,6 +52,7 @@ from knexa.matching.matchmakers import Matchmaker
 from knexa.matching.profile import Profile
 from knexa.protocol.checks import check_matches, check_outcome
 from knexa.protocol.messages import (
+    REFUSED,
     ExchangeFailed,
     Finished,
     Matched,
@@ -124,6 +125,7 @@ class Coordinator:
         self._matches: tuple[Match, ...] = ()
         self._open: dict[str, Match] = {}
         self._outcomes: dict[str, Outcome] = {}
+        self._refused: set[str] = set()
 
     # --- inputs
 
@@ -243,7 +245,9 @@ class Coordinator:
     def _take_failure(self, sender: str, match_id: str, reason: str, now: float) -> list[Action]:
         match = self._open_match(sender, match_id, "a failure")
         del self._open[match.match_id]
-        fault = self._fault(sender, f"exchange {match_id} failed: {reason[:200]}")
+        refused = {"refused": match_id} if reason == REFUSED else {}
+        self._refused.update(refused.values())
+        fault = self._fault(sender, f"exchange {match_id} failed: {reason[:200]}", **refused)
         return [fault, *([] if self._open else self._close_round(now))]
 
     def _close_round(self, now: float) -> list[Action]:
@@ -257,11 +261,13 @@ class Coordinator:
         """What the round taught, match by match."""
         rewards = []
         for match in self._matches:
-            if match.match_id not in self._outcomes:
+            if match.match_id in self._refused:
+                self._matchmaker.drop(match.match_id)
+            elif match.match_id not in self._outcomes:
                 self._matchmaker.fail(match.match_id)
             elif (reward := self._matchmaker.learn(self._outcomes[match.match_id])) is not None:
                 rewards.append(Record("reward", {"round": self.round, "match_id": match.match_id, **asdict(reward)}))
-        self._matches, self._outcomes = (), {}
+        self._matches, self._outcomes, self._refused = (), {}, set()
         return rewards
 
     # --- state between two rounds
@@ -311,5 +317,5 @@ class Coordinator:
         self._deadline = now + self._patience.seconds(self._waits_for())
         return WakeAt(self._deadline)
 
-    def _fault(self, agent: str, what: str) -> Record:
-        return Record("fault", {"round": self.round, "agent": agent, "what": what})
+    def _fault(self, agent: str, what: str, **more: str) -> Record:
+        return Record("fault", {"round": self.round, "agent": agent, "what": what, **more})

@@ -52,7 +52,7 @@ class OutcomeReported:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFailed:
-    """The exchange came to nothing: the peer did not answer, or its package was refused."""
+    """The exchange came to nothing: the peer did not answer, its package was refused, or the student did not want it (:data:`REFUSED`)."""
 
     match_id: str
     reason: str
@@ -85,6 +85,9 @@ class Record:
     kind: str
     fields: Mapping[str, Any]
 
+
+#: The reason of a student whose own terms or policy forbid the exchange: its teacher has done nothing wrong.
+REFUSED = "refused by the agent's own terms or policy"
 
 #: The name under which agents address the coordinator.
 COORDINATOR = "cpm"

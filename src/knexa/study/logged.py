@@ -16,7 +16,8 @@ from knexa.matching import Candidate, Match, Outcome, Profile
 class LoggedRound:
     """``candidates``: every admissible pair with its context and propensity. ``matches``: the chosen ones.
 
-    ``outcomes``: what was reported from here to the next choice, of whichever match, in that order.
+    ``outcomes``: what was reported from here to the next choice, of whichever match, in that order. ``refused``: ids of matches that
+    their students did not want.
     """
 
     round: int
@@ -24,6 +25,7 @@ class LoggedRound:
     candidates: tuple[Candidate, ...]
     matches: tuple[Match, ...]
     outcomes: list[Outcome] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
 
 
 def logged_rounds(folder: Path) -> list[LoggedRound]:
@@ -39,6 +41,8 @@ def logged_rounds(folder: Path) -> list[LoggedRound]:
                     rounds.append(_round(event, profiles))
                 case "outcome":
                     rounds[-1].outcomes.append(_outcome(event))
+                case "fault" if "refused" in event:
+                    rounds[-1].refused.add(event["refused"])
     except (KeyError, TypeError, IndexError, PeerError) as error:
         raise RunFolderError(
             f"{folder}: events.jsonl cannot be replayed ({error}); it was changed by hand or by another version"

@@ -126,6 +126,8 @@ def _judged(folder: Path, name: str, sets: Sequence[str]) -> list[_Judged]:
         for match in one.matches:  # in the order in which the coordinator let its own matchmaker learn
             if match.match_id in reported:
                 other.learn(reported[match.match_id])
+            elif match.match_id in one.refused:
+                other.drop(match.match_id)
             else:
                 other.fail(match.match_id)
     return judged

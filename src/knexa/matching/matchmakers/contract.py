@@ -60,6 +60,10 @@ class Matchmaker(Protocol):
         """The exchange came to nothing: there is no reward, but it is remembered. Unknown ids are ignored."""
         ...
 
+    def drop(self, match_id: str) -> None:
+        """The student did not want the exchange, so it says nothing about its teacher: it is over. Unknown ids are ignored."""
+        ...
+
     def state(self) -> dict[str, Any]:
         """All that later choices depend on; JSON-able, and exact when read back."""
         ...

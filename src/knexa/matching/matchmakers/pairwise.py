@@ -186,6 +186,9 @@ class PairwiseMatchmaker(ABC):
         if match_id in self._open:
             self.history.record_failure(self._open.pop(match_id)[0])
 
+    def drop(self, match_id: str) -> None:
+        self._open.pop(match_id, None)
+
     def state(self) -> dict[str, Any]:
         return {
             "open": [{"match": asdict(match), "context": context.tolist()} for match, context in self._open.values()],

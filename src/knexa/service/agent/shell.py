@@ -18,6 +18,7 @@ from knexa.matching.match import Match, Outcome
 from knexa.protocol.agent import Action, Agent, Phase
 from knexa.protocol.messages import (
     COORDINATOR,
+    REFUSED,
     ExchangeFailed,
     Matched,
     Message,
@@ -181,7 +182,7 @@ class Shell:
             case Matched(match_):
                 self._consent.refuse(match_.match_id, str(error))
                 if match_.student == self._name:
-                    self._report(f"failure-{match_.match_id}", ExchangeFailed(match_.match_id, codec.REFUSED))
+                    self._report(f"failure-{match_.match_id}", ExchangeFailed(match_.match_id, REFUSED))
                     self._store.save(self._memory)
                 else:
                     self._port.refuse(match_.match_id, PeerError("this agent does not do this match"))  # why is nobody else's business

@@ -22,7 +22,6 @@ Report = messages.ProfileReported | messages.OutcomeReported | messages.Exchange
 
 STAGES = ("start", "round", "end")
 SPLITS = ("test", "validation")
-REFUSED = "refused by the agent's own policy"
 NO_PACKAGE = "no usable package in time"
 
 NO_ROUTE = Route(Way.NONE)
@@ -139,7 +138,7 @@ def report(report_id: str, what: Report) -> pb.ReportRequest:
             fields = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
             return pb.ReportRequest(report_id=report_id, outcome=pb.Outcome(**fields))
         case messages.ExchangeFailed(match_id, reason):
-            why = pb.FAILURE_REASON_REFUSED if reason == REFUSED else pb.FAILURE_REASON_NO_PACKAGE
+            why = pb.FAILURE_REASON_REFUSED if reason == messages.REFUSED else pb.FAILURE_REASON_NO_PACKAGE
             return pb.ReportRequest(report_id=report_id, failure=pb.Failure(match_id=match_id, reason=why))
         case Mapping():
             return pb.ReportRequest(report_id=report_id, evaluation=_evaluation(what))
@@ -158,7 +157,7 @@ def from_report(agent: str, sent: pb.ReportRequest) -> tuple[str, Report]:
             _identifier(sent.outcome.match_id, "match")
             return report_id, messages.OutcomeReported(Outcome(**fields))
         case "failure":
-            reason = REFUSED if sent.failure.reason == pb.FAILURE_REASON_REFUSED else NO_PACKAGE
+            reason = messages.REFUSED if sent.failure.reason == pb.FAILURE_REASON_REFUSED else NO_PACKAGE
             return report_id, messages.ExchangeFailed(_identifier(sent.failure.match_id, "match"), reason)
         case "evaluation":
             return report_id, _from_evaluation(agent, sent.evaluation)

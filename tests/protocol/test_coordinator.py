@@ -205,12 +205,12 @@ def test_a_student_that_refuses_costs_its_teacher_no_trust(matchmaker, profile):
 
 
 def test_a_missing_outcome_costs_the_round_no_more_than_the_deadline(coordinator, profile, outcome):
-    """At the deadline open matches are given up with a fault, and what comes later is refused."""
+    """At the deadline open matches are given up, and what comes later is refused. Nobody knows which peer was silent: both are named."""
     coordinator.start(0.0)
     done, lost = matches_in(report_all(coordinator, profile, now=1.0))
     coordinator.on_message(done.student, OutcomeReported(outcome(done.match_id)), 2.0)
     actions = coordinator.on_time(1.0 + DEADLINE)
-    assert [fault["agent"] for fault in events(actions, "fault")] == [lost.student]
+    assert [fault["agent"] for fault in events(actions, "fault")] == [lost.student, lost.teacher]
     with pytest.raises(PeerError, match="no open match"):
         coordinator.on_message(lost.student, OutcomeReported(outcome(lost.match_id)), 2.0 + DEADLINE)
 

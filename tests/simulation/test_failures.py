@@ -7,7 +7,7 @@ import pytest
 
 from knexa.errors import ConfigurationError, KnexaError, ModelError, RunFolderError
 from knexa.events import read_events
-from knexa.protocol.peer import Study
+from knexa.protocol.peer import Study, Teach
 from knexa.simulation.federation import Federation
 from knexa.simulation.run_folder import RunFolder
 
@@ -99,7 +99,8 @@ def test_a_student_slow_at_studying_costs_one_exchange(config, tmp_path):
     students = [event["student"] for event in first if event["kind"] == "outcome"]
     events = events_of(settings, tmp_path / "slow", lambda agent, work: 30.0 if agent == students[0] and "Study" in repr(work) else 1.0)
     assert [event["student"] for event in events if event["kind"] == "outcome"] == students[1:]
-    assert [event["agent"] for event in events if event["kind"] == "fault"] == [students[0]]
+    (lost,) = [match for event in events if event["kind"] == "match" for match in event["matches"] if match["student"] == students[0]]
+    assert [event["agent"] for event in events if event["kind"] == "fault"] == [lost["student"], lost["teacher"]]
 
 
 def test_a_student_whose_reports_came_too_late_is_not_waited_for_once_it_is_full(config, tmp_path):
@@ -122,3 +123,12 @@ def test_a_bad_network_costs_exchanges_and_never_the_run(config, tmp_path):
     assert rewarded < matched
     for match_id in matched - rewarded:
         assert any(match_id in event["what"] for event in events if event["kind"] == "fault")
+
+
+def test_a_silent_teacher_leaves_no_fault_on_its_student_alone(config, tmp_path):
+    """Once exchanges were quick the coordinator's deadline is earlier than the student's patience, so the student's word comes too late."""
+    slow = config(rounds=10, agents=2, transport={"deadline_s": 3600.0})
+    events = events_of(slow, tmp_path / "run", lambda agent, work: 1e4 if isinstance(work, Teach) and work.match.round == 9 else 1.0)
+    faults = [event for event in events if event["kind"] == "fault" and event["round"] == 9]
+    assert {event["agent"] for event in faults} == {"agent-1", "agent-2"}
+    assert all("by the deadline" in event["what"] for event in faults)

@@ -72,7 +72,7 @@ from knexa.protocol.peer import Ask, KnowledgeRequested, KnowledgeSent, PeerMess
 Action = Send | SendPeer | Release | WakeAt | Work
 
 
-#: A student gives its teacher up after this share of a phase, so that its word still reaches the coordinator in time.
+#: A student gives its teacher up after this share of the longest phase: in time, unless what was observed makes the phase shorter.
 PATIENCE = 0.5
 
 

@@ -8,7 +8,8 @@ Rules
 3. The matchmaker sees the profiles of this round only, and chooses disjoint pairs among those who reported. Both peers of
    a pair are told at once.
 4. An outcome counts exactly once: from the student of a match, while that match is open. A match ends with its outcome, with
-   its student's word that it failed, with the deadline, or when all students that are waited for are gone.
+   its student's word that it failed, with the deadline, or when all students that are waited for are gone. The deadline does not say
+   which of the two was silent, so its ``fault`` events name both.
 5. When no match is open the round is closed, and only now the matchmaker learns: of every match, in the order in which they were
    chosen, that it earned a reward, that there is none, or that its student refused it, which is not its teacher's fault. So what it
    learns depends on what was reported, and never on whose network was faster: a federation of real processes makes the choices that
@@ -158,11 +159,11 @@ class Coordinator:
         for _ in self.awaited:
             # How long they would have taken nobody knows; if most are late, this is what lengthens the next wait.
             self._patience.note(self._waits_for(), 2.0 * (now - self.waiting_since))
-        return self._go_on(now, "by the deadline")
+        return self._go_on(now, "by the deadline", lambda match: (match.student, match.teacher))
 
     def on_gone(self, now: float) -> list[Action]:
         """Go on without those who are :attr:`awaited`: the shell knows that none of them is there any more."""
-        return self._go_on(now, "before it was gone")
+        return self._go_on(now, "before it was gone", lambda match: (match.student,))
 
     @property
     def awaited(self) -> tuple[str, ...]:
@@ -200,12 +201,14 @@ class Coordinator:
         recorded = Record("profile", checked.to_dict())
         return [recorded, *(self._match(now) if len(self._profiles) >= self._quorum else [])]
 
-    def _go_on(self, now: float, why: str) -> list[Action]:
-        """Without whoever has not answered by ``now``."""
+    def _go_on(self, now: float, why: str, blamed: Callable[[Match], Sequence[str]]) -> list[Action]:
+        """Without whoever has not answered by ``now``. ``blamed``: of an open match; both peers, where nobody knows which was silent."""
         if self.phase is Phase.PROFILES:
             return self._match(now, why)
         if self.phase is Phase.EXCHANGES:
-            overdue = [self._fault(match.student, f"no outcome of {match.match_id} {why}") for match in self._open.values()]
+            overdue = [
+                self._fault(peer, f"no outcome of {match.match_id} {why}") for match in self._open.values() for peer in blamed(match)
+            ]
             self._open = {}
             return [*overdue, *self._close_round(now)]
         return []

@@ -230,6 +230,43 @@ def test_messages_of_a_round_that_is_over_are_ignored(profile):
     assert one.on_message(COORDINATOR, RoundOpened(1), 6.0) == []
 
 
+@pytest.mark.parametrize("reported_again", [False, True])
+def test_a_request_of_the_last_round_is_ignored_and_displaces_nothing(profile, reported_again):
+    """It was on its way when the next round opened: no fault of its sender, and no early request of the new match."""
+    teacher = reported("t", profile)
+    teacher.on_message(COORDINATOR, Matched(MATCH), 2.0)
+    teacher.on_message(COORDINATOR, RoundOpened(2), 3.0)
+    again, early = replace(MATCH, match_id="r2-t-s", round=2), replace(REQUEST, match_id="r2-t-s")
+    if reported_again:
+        teacher.on_result(profile("t", 2), 4.0)
+        teacher.on_message("s", KnowledgeRequested(early), 5.0)
+    before = teacher.state
+    assert teacher.on_message("s", KnowledgeRequested(REQUEST), 6.0) == []
+    assert teacher.state == before
+    with pytest.raises(PeerError, match="twice"):
+        teacher.on_message("s", KnowledgeRequested(replace(REQUEST, prompt_ids=("p1", "p1"))), 6.0)
+    if reported_again:
+        assert teacher.on_message(COORDINATOR, Matched(again), 7.0) == [Teach(again, early)]
+        assert teacher.on_message("s", KnowledgeRequested(REQUEST), 8.0) == []
+    else:
+        with pytest.raises(PeerError, match="no match of its own"):
+            teacher.on_message("u", KnowledgeRequested(REQUEST), 6.0)
+
+
+def test_a_package_of_the_last_round_is_ignored(profile):
+    """Also two rounds later, if there was no other match in between, and after the end; from another sender it is refused."""
+    student = awaiting(profile)
+    for message in (RoundOpened(2), RoundOpened(3), Finished(9)):
+        student.on_message(COORDINATOR, message, 5.0)
+        before = student.state
+        assert student.on_message("t", KnowledgeSent(PACKAGE), 6.0) == []
+        assert student.state == before
+        with pytest.raises(PeerError, match="no match of its own"):
+            student.on_message("u", KnowledgeSent(PACKAGE), 6.0)
+        if message == RoundOpened(2):
+            student.on_result(profile("s", 2), 7.0)
+
+
 def test_finished_is_heard_in_every_phase(profile):
     """Waiting agents finish at once, working ones after their work; nothing starts afterwards."""
     waiting, working = awaiting(profile), agent("t")

@@ -96,7 +96,7 @@ class AgentState:
     """All that an agent remembers. ``opened``: newest round it heard of; ``round``: the one it is in.
 
     ``early``: requests that came before their match, with their senders. ``deadline``: when waiting ends. ``taught``: exchanges in
-    which it began to teach; ``received``: bytes of the packages that it took.
+    which it began to teach; ``received``: bytes of the packages that it took. ``last``: its match before this round.
     """
 
     phase: Phase = Phase.IDLE
@@ -109,6 +109,7 @@ class AgentState:
     deadline: float = math.inf
     taught: int = 0
     received: int = 0
+    last: Match | None = None
 
 
 class Agent:
@@ -202,11 +203,12 @@ class Agent:
     def _next(self) -> list[Action]:
         """Go where the coordinator's newest word leads; stay where that is nowhere new."""
         state = self.state
+        kept = AgentState(opened=state.opened, taught=state.taught, received=state.received, last=state.match or state.last)
         if state.over:
-            self.state = AgentState(Phase.FINISHED, state.round, state.opened, over=True, taught=state.taught, received=state.received)
+            self.state = replace(kept, phase=Phase.FINISHED, round=state.round, over=True)
             return []
         if state.opened > state.round:
-            self.state = AgentState(Phase.TRAINING, state.opened, state.opened, taught=state.taught, received=state.received)
+            self.state = replace(kept, phase=Phase.TRAINING, round=state.opened)
             return [Train(state.opened)]
         return []
 
@@ -261,6 +263,8 @@ class Agent:
             taught = state.taught + 1
             teach = Teach(state.match, request)
             return self._go([teach], phase=Phase.TEACHING, request=request, deadline=math.inf, taught=taught) if waiting else []
+        if state.last is not None and (sender, request.match_id) == (state.last.student, state.last.match_id):
+            return []
         if state.phase is not Phase.REPORTED:
             raise PeerError(f"{sender!r} asked {self.name!r} under {request.match_id[:80]!r}, which is no match of its own now")
         kept = tuple(pair for pair in state.early if pair[0] != sender)
@@ -276,6 +280,8 @@ class Agent:
 
     def _take_package(self, sender: str, package: KnowledgePackage) -> list[Action]:
         state = self.state
+        if state.last is not None and (sender, package.match_id) == (state.last.teacher, state.last.match_id):
+            return []
         if state.match is None or (sender, package.match_id) != (state.match.teacher, state.match.match_id):
             raise PeerError(f"{sender!r} sent {self.name!r} a package under {package.match_id[:80]!r}, which is no match of its own now")
         self._check_package(sender, package)

@@ -174,6 +174,9 @@ class Shell:
         if isinstance(message, Matched) and self._machine.state.match == message.match:
             self._exchanges.call_teacher(self._machine.state)  # after a restart, or with the address of a teacher that has moved
             self._exchanges.visit_student(message.match)
+        last = self._machine.state.last
+        if isinstance(message, KnowledgeRequested) and last is not None and message.request.match_id == last.match_id:
+            self._port.refuse(last.match_id, PeerError(f"round {last.round} is over"))  # ignored here, so nobody is to wait for it
         return actions
 
     def _tell_refusal(self, message: Message | PeerMessage, error: PeerError) -> None:

@@ -22,7 +22,6 @@ import numpy as np
 from knexa.errors import RunFolderError
 from knexa.evaluation.canaries import Canary, draw_phrase
 from knexa.evaluation.problems import Problem
-from knexa.exchange.guardrail.overlap import PrivateTexts
 from knexa.exchange.ledger import LEFT, Entry, verified
 from knexa.participant.data import PrivateData
 from knexa.participant.workplace import LearningWorkplace
@@ -32,6 +31,7 @@ from knexa.simulation.ledgers import ledger_of
 from knexa.simulation.run_folder import read_config
 from knexa.study.leak.hops import reaches
 from knexa.study.leak.membership import Likeness, auc_interval
+from knexa.study.leak.overlap import OwnRuns
 from knexa.study.statistics import Interval, proportion_interval
 
 #: Phrases that a canary's is ranked among, itself counted: the exposure ends at the binary logarithm of so many.
@@ -58,7 +58,10 @@ class CanaryRow:
 
 @dataclass(frozen=True, slots=True)
 class OverlapRow:
-    """Of ``texts`` that left, so many hold ``length`` tokens in a row of private data: their teacher's (one hop), its teacher's (two)."""
+    """Of ``texts`` that left, so many hold ``length`` tokens in a row of private data that no public text holds.
+
+    Of whose data: their teacher's (one hop), its teacher's (two).
+    """
 
     length: int
     hop: str
@@ -158,11 +161,10 @@ class _Audit:
         public = [text for problem in self._place.data.transfer_set.problems.values() for text in (problem.prompt, problem.test)]
         counts = dict.fromkeys(HOPS[1:], (0, 0))
         for agent, data in self._private.items():
-            own = PrivateTexts([text for one in data.train for text in (one.prompt, one.solution)], public, length)
+            own = OwnRuns([text for one in data.train for text in (one.prompt, one.solution)], public, length)
             for hop in counts:
                 texts = self._sent(agent, hop)
-                holding = sum(any(rule == "private/verbatim" for rule, _, _ in own.find(text)) for text in texts)
-                counts[hop] = (counts[hop][0] + len(texts), counts[hop][1] + holding)
+                counts[hop] = (counts[hop][0] + len(texts), counts[hop][1] + sum(map(own.held_by, texts)))
         return [
             OverlapRow(length, hop, texts, holding, proportion_interval(holding, texts))
             for hop, (texts, holding) in counts.items()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import knexa
@@ -11,13 +13,16 @@ from synthetic_run import write_run
 
 from knexa.config import FederationConfig, load_config
 from knexa.errors import RunFolderError
+from knexa.evaluation.problems import CATEGORIES, Problem
 from knexa.exchange.guardrail import Action, Reviewed
 from knexa.exchange.ledger import Departure, Ledger, verified
 from knexa.exchange.package import KnowledgePackage
 from knexa.exchange.vetting import VettedAnswer, VettedPackage
-from knexa.participant.data import federation_data
+from knexa.participant.data import PrivateData, federation_data
 from knexa.simulation.federation import Federation
 from knexa.simulation.ledgers import ledger_of
+from knexa.simulation.run_folder import read_config
+from knexa.study.leak import audit
 from knexa.study.leak.audit import CANDIDATES, LeakReport, audit_leak
 
 SMALL = (
@@ -96,6 +101,41 @@ def test_the_command_tells_figures_with_intervals(run: Path, capsys: pytest.Capt
     told = json.loads(capsys.readouterr().out)
     assert told["left"] == audit_leak(run).left
     assert all(row["exposure"]["owner"]["mean"] <= CANDIDATES.bit_length() for row in told["canaries"])
+
+
+class OfTexts:
+    """A workplace without models: every agent has learned the first two of four texts."""
+
+    def __init__(self, config: FederationConfig) -> None:
+        bodies = [f"return sum(one * {number} for one in values if one > {number})" for number in range(4)]
+        problems = [Problem(f"p/{number}", CATEGORIES[0], "def f(values):\n", body, "", "f") for number, body in enumerate(bodies)]
+        private = {agent.name: PrivateData(tuple(problems[:2]), tuple(problems[2:])) for agent in config.agents}
+        self.data = SimpleNamespace(private=private, transfer_set=SimpleNamespace(problems={}))
+
+    def __enter__(self) -> OfTexts:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def final_losses(self, model: str, folder: Path) -> Callable[[Sequence[tuple[str, str]]], list[float]]:
+        return lambda texts: [1.0] * len(texts)
+
+
+@pytest.mark.parametrize("sending", [0, 1, 3])
+def test_an_agent_that_sent_nothing_is_not_counted_as_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sending: int) -> None:
+    """The texts that left tell all about those who sent what they had learned; of the others, and of nobody at all, nothing is said."""
+    monkeypatch.setattr(audit, "LearningWorkplace", OfTexts)
+    folder = write_run(tmp_path / "run")
+    for name, private in list(OfTexts(read_config(folder)).data.private.items())[:sending]:
+        texts = {one.task_id: one.solution for one in private.train}
+        package = KnowledgePackage("r9-x", "a" * 64, texts)
+        answers = tuple(VettedAnswer(prompt, Reviewed(Action.PASS, text)) for prompt, text in texts.items())
+        with Ledger(ledger_of(folder, name)) as ledger:
+            ledger.enter(Departure(9.0, "r9-x", 9, "someone", "text"), VettedPackage(package, answers), package)
+    (auc,) = [row.auc for row in audit_leak(folder).membership if (row.attack, row.hop) == ("texts", "one hop")]
+    assert (auc is None) == (sending == 0)
+    if auc is not None:
+        assert (auc.mean, auc.count) == (1.0, sending)
 
 
 def test_a_run_without_an_end_cannot_be_audited(tmp_path: Path) -> None:

@@ -72,7 +72,10 @@ class OverlapRow:
 
 @dataclass(frozen=True, slots=True)
 class MembershipRow:
-    """``attack``: ``texts`` (likeness to what left) or ``loss`` (of a model). ``auc``: mean over agents; None if nothing can be tried."""
+    """``attack``: ``texts`` (likeness to what left) or ``loss`` (of a model).
+
+    ``auc``: mean over the agents of whom there is something to attack; None if there is nothing at all.
+    """
 
     attack: str
     hop: str
@@ -180,7 +183,10 @@ class _Audit:
         for hop in HOPS[1:]:
             scores: tuple[list[list[float]], list[list[float]]] = ([], [])
             for agent, (members, others) in chosen.items():
-                like = Likeness(self._sent(agent, hop))
+                sent = self._sent(agent, hop)
+                if not any(sent):
+                    continue  # nothing can be told from nothing, which is not the same as chance
+                like = Likeness(sent)
                 for score, problems in zip(scores, (members, others), strict=True):
                     score.append([like(one.solution) for one in problems])
             rows.append(MembershipRow("texts", hop, self._auc(*scores)))

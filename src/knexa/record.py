@@ -123,6 +123,12 @@ class RunRecord:
         return tuple(agent for agent in self.agents if agent not in hostile)
 
     @property
+    def absent(self) -> dict[str, str]:
+        """Participants that did not come to the end of a real federation, and their state: lost, or never joined."""
+        states = {name: one.get("state", "finished") for name, one in self.participants.items()}
+        return {name: state for name, state in states.items() if state != "finished"}
+
+    @property
     def score(self) -> str:
         """The score that charts show: Pass@1, or what stands in its place where there is nothing to run."""
         return scores_present(one.scores for one in self.evaluations)[0]

@@ -111,6 +111,26 @@ def test_every_exchange_is_an_arrow_and_every_failure_is_told(tmp_path: Path) ->
     assert all(f"agent-{n}" in html for n in range(1, 7))
 
 
+def changed_end(folder: Path, **states: str) -> Path:
+    """The run of ``folder`` without its faults, as a federation whose participants ended in ``states``; all others finished."""
+    lines = [json.loads(line) for line in (folder / "events.jsonl").read_bytes().splitlines()]
+    for name, one in lines[-1]["participants"].items():
+        one["state"] = states.get(name.replace("-", "_"), "finished")
+    kept = [line for line in lines if line["kind"] != "fault"]
+    (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
+    return folder
+
+
+def test_nothing_went_wrong_only_where_everybody_came_to_the_end(tmp_path: Path) -> None:
+    """Whoever was lost after the last round has no fault, and is named all the same; an unfinished run does not say yet."""
+    nothing = "no participant was lost, no exchange failed"
+    assert nothing in page(changed_end(write_run(tmp_path / "whole")))
+    lost = page(changed_end(write_run(tmp_path / "lost"), agent_2="lost", agent_5="never joined"))
+    assert nothing not in lost
+    assert [name in lost for name in ("agent-2: lost", "agent-5: never joined", "agent-1: finished")] == [True, True, False]
+    assert nothing not in page(write_run(tmp_path / "going", rounds=1, until="rounds"))
+
+
 def test_the_rounds_of_the_demo_are_seen_without_scrolling(tmp_path: Path) -> None:
     """Twenty rounds of six agents: every drawing is as narrow as the page."""
     html = page(write_run(tmp_path / "run", rounds=20))

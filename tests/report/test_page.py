@@ -15,9 +15,11 @@ from rich.console import Console
 from synthetic_run import write_run
 
 from knexa.errors import ConfigurationError, RunFolderError
+from knexa.record import read_run
 from knexa.report import final_table, write_report
 from knexa.report.charts import BOTTOM, LEFT, RIGHT, TOP
 from knexa.report.svg import Series, colour, line_chart, nice_ticks, round_axis, value_axis
+from knexa.study.rows import row_of
 from knexa.summary import summarise
 
 
@@ -158,6 +160,56 @@ def test_several_runs_share_a_page_that_warns_of_unequal_starts(tmp_path: Path) 
     log = folders[0] / "events.jsonl"
     log.write_text(log.read_text().replace(f'"start_hash":"{1:064x}"', f'"start_hash":"{7:064x}"'))
     assert "not comparable" in page(*folders)
+
+
+def cells_of(html: str) -> list[list[str]]:
+    """The rows of the table of every run."""
+    return [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr><td>.*?</tr>", html)]
+
+
+def test_a_comparison_page_shows_the_numbers_of_the_comparison(tmp_path: Path) -> None:
+    """Scores and exchanges as in ``rows.csv``: hostile agents stay out of the means, and the page says so; failed exchanges count not."""
+    folders = [write_run(tmp_path / strategy, strategy=strategy) for strategy in ("random", "knexa")]
+    assert "honest agents" not in page(*folders)
+    log = folders[1] / "events.jsonl"
+    header, *others = log.read_text().splitlines(True)
+    faults = [{"kind": "poisoned", "agents": ["agent-6"]}]
+    event = json.loads(header)
+    event["config"]["faults"] = faults
+    log.write_text("".join([json.dumps(event) + "\n", *others]))
+    html, row = page(*folders), row_of(read_run(folders[1]))
+    assert "honest agents" in html
+    line = next(cells for cells in cells_of(html) if cells[0] == "knexa")
+    assert line[2].endswith(f"→{100 * row['pass@1']:.1f}")
+    assert line[-3] == str(row["exchanges"])
+    assert f"{100 * row['pass@1']:.1f} %</text>" in html
+
+
+def test_runs_of_one_strategy_and_seed_are_told_apart(tmp_path: Path) -> None:
+    """Two runs with other settings are two bars and two lines, named with their folders; a folder given twice is one run."""
+    first, second = write_run(tmp_path / "a"), write_run(tmp_path / "b", rounds=3)
+    other = write_run(tmp_path / "c", strategy="random")
+    html = page(first, second, other)
+    assert [(cells[0], cells[-1]) for cells in cells_of(html)] == [
+        ("knexa (1)", str(first)),
+        ("knexa (2)", str(second)),
+        ("random", str(other)),
+    ]
+    assert "Several runs of one strategy and seed" in html
+    assert len(re.findall('<rect class="bar"', html)) == 3
+    assert "Several runs" not in page(first, other)
+    assert write_report([first, tmp_path / "b" / ".." / "a"]) == first / "report.html"
+
+
+def test_a_page_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page in the root of the file system, and one sentence where its place is taken."""
+    first, second = write_run(tmp_path / "a"), write_run(tmp_path / "b", strategy="random")
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(RunFolderError, match=r"report\.html: cannot be written \(Is a directory\)"):
+        write_report([first, second])
+    monkeypatch.setattr("os.path.commonpath", lambda _: "/")
+    with pytest.raises(RunFolderError, match="share no folder but /"):
+        write_report([first, second])
 
 
 def test_bytes_to_a_server_are_counted_like_those_between_agents(tmp_path: Path) -> None:

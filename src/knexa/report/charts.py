@@ -74,20 +74,20 @@ def scores(run: RunRecord) -> str:
     series = [
         Series("" if many else agent, points, "thin" if many else f"s{i}") for i, (agent, points) in enumerate(lines.items()) if points
     ]
-    series.append(Series("mean", mean_curve(run), "mean"))
+    series.append(Series("mean", mean_curve(run, run.agents), "mean"))
     y = value_axis(
         f"{SCORES[run.score]}, validation", [value for one in series for _, value in one.points], BOTTOM, TOP, form=percent, zero=True
     )
     return line_chart(f"{SCORES[run.score]} on validation problems over rounds", series, _rounds(run, 1), y)
 
 
-def mean_curve(run: RunRecord) -> list[tuple[float, float]]:
-    """Mean validation score over agents for every round that all agents finished."""
+def mean_curve(run: RunRecord, agents: Sequence[str]) -> list[tuple[float, float]]:
+    """Mean validation score over ``agents`` for every round that all of them finished."""
     by_round: dict[int, list[float]] = {}
-    for agent in run.agents:
+    for agent in agents:
         for at, value in _curve(run, agent):
             by_round.setdefault(int(at), []).append(value)
-    return [(float(r), fmean(values)) for r, values in sorted(by_round.items()) if len(values) == len(run.agents)]
+    return [(float(r), fmean(values)) for r, values in sorted(by_round.items()) if len(values) == len(agents)]
 
 
 def memory(run: RunRecord) -> str:

@@ -1,7 +1,8 @@
-"""The charts and rows of several runs side by side."""
+"""The charts and rows of several runs side by side. Means are over agents that are not hostile, as in the rows of a comparison."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -13,12 +14,12 @@ from knexa.summary import summary_of
 
 
 def final_scores(runs: Sequence[RunRecord]) -> str:
-    """A bar for each strategy's mean final score, a ring for each run."""
-    found = {name: _final(runs, name) for name in strategies(runs)}
+    """A bar for the mean final score of each name, a ring for each run."""
+    found = {name: _final(some, scores(runs)[0]) for name, some in _by_name(runs).items()}
     left, top, line = 30 + 7.2 * max(map(len, found)), 8, 34
     bottom = top + line * len(found)
     axis = value_axis(
-        f"final {SCORES[scores(runs)[0]]}, mean over agents",
+        f"final {SCORES[scores(runs)[0]]}, mean over {averaged(runs)}",
         [value for values in found.values() for value in values],
         left,
         440,
@@ -40,11 +41,8 @@ def final_scores(runs: Sequence[RunRecord]) -> str:
 
 
 def curves(runs: Sequence[RunRecord]) -> str:
-    """Mean validation score over rounds, one line a strategy, mean over its seeds."""
-    series = [
-        Series(name, _mean_of_runs([run for run in runs if run.strategy == name]), colour(index))
-        for index, name in enumerate(strategies(runs))
-    ]
+    """Mean validation score over rounds, one line a name, mean over its seeds."""
+    series = [Series(name, _mean_of_runs(some), colour(index)) for index, (name, some) in enumerate(_by_name(runs).items())]
     rounds = round_axis("round", 1, max(run.rounds for run in runs), LEFT, RIGHT)
     y = value_axis(
         f"{SCORES[scores(runs)[0]]}, validation", [value for one in series for _, value in one.points], BOTTOM, TOP, form=percent, zero=True
@@ -58,16 +56,38 @@ def scores(runs: Sequence[RunRecord]) -> tuple[str, ...]:
 
 
 def rows(runs: Sequence[RunRecord]) -> list[list[str]]:
-    table, names = [], scores(runs)
-    for run in runs:
+    """The folder stands last, where name and seed are not all that there is to tell: see :func:`repeated`."""
+    table, several = [], repeated(runs)
+    for name, run in zip(names(runs), runs, strict=True):
         time = "n/a" if run.seconds is None else duration(run.seconds)
-        sent = [str(len(run.exchanges)), f"{run.sent / 1000:,.0f}"]
-        table.append([run.strategy, str(run.seed), *score_cells(summary_of(run)["mean"], names), *sent, time])
+        sent = [str(sum(one.accepted is not None for one in run.exchanges)), f"{run.sent / 1000:,.0f}"]
+        folder = [str(run.folder)] if several else []
+        table.append([name, str(run.seed), *score_cells(summary_of(run)["honest"], scores(runs)), *sent, time, *folder])
     return table
+
+
+def averaged(runs: Sequence[RunRecord]) -> str:
+    """Whom means are over, in words."""
+    return "honest agents" if any(run.honest != run.agents for run in runs) else "agents"
 
 
 def strategies(runs: Sequence[RunRecord]) -> list[str]:
     return list(dict.fromkeys(run.strategy for run in runs))
+
+
+def repeated(runs: Sequence[RunRecord]) -> list[str]:
+    """Strategies that have several runs of one seed: what sets these apart, nobody has said, so they are not averaged."""
+    counts = Counter((run.strategy, run.seed) for run in runs)
+    return [name for name in strategies(runs) if any(strategy == name and count > 1 for (strategy, _), count in counts.items())]
+
+
+def names(runs: Sequence[RunRecord]) -> list[str]:
+    """What each run is called: its strategy, and a number where that is :func:`repeated`."""
+    several, counts, found = repeated(runs), Counter[str](), []
+    for run in runs:
+        counts[run.strategy] += 1
+        found.append(f"{run.strategy} ({counts[run.strategy]})" if run.strategy in several else run.strategy)
+    return found
 
 
 def unequal_seeds(runs: Sequence[RunRecord]) -> list[int]:
@@ -78,14 +98,21 @@ def unequal_seeds(runs: Sequence[RunRecord]) -> list[int]:
     return sorted(seed for seed, hashes in starts.items() if len(hashes) > 1)
 
 
-def _final(runs: Sequence[RunRecord], strategy: str) -> list[float]:
-    values = [summary_of(run)["mean"]["end"][scores(runs)[0]] for run in runs if run.strategy == strategy]
+def _by_name(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    found: dict[str, list[RunRecord]] = {}
+    for name, run in zip(names(runs), runs, strict=True):
+        found.setdefault(name, []).append(run)
+    return found
+
+
+def _final(runs: Sequence[RunRecord], score: str) -> list[float]:
+    values = [summary_of(run)["honest"]["end"][score] for run in runs]
     return [value for value in values if value is not None]
 
 
 def _mean_of_runs(runs: Sequence[RunRecord]) -> list[tuple[float, float]]:
     by_round: dict[float, list[float]] = {}
     for run in runs:
-        for at, value in mean_curve(run):
+        for at, value in mean_curve(run, run.honest):
             by_round.setdefault(at, []).append(value)
     return [(at, fmean(values)) for at, values in sorted(by_round.items()) if len(values) == len(runs)]

@@ -12,7 +12,7 @@ import jinja2
 import tomli_w
 from markupsafe import Markup
 
-from knexa.errors import ConfigurationError
+from knexa.errors import ConfigurationError, RunFolderError
 from knexa.record import SCORES, RunRecord, read_run
 from knexa.report import charts, comparison
 from knexa.report.tables import duration, final_rows, headings, nats, share, shown
@@ -22,15 +22,23 @@ REPORT_FILE = "report.html"
 
 
 def write_report(folders: Sequence[Path]) -> Path:
-    """Write the page of one run into its folder, that of several into the folder they share; return its path.
+    """Write the page of one run into its folder, that of several into the folder they share; return its path. A folder counts once.
 
-    Raises RunFolderError for what is no run folder, ConfigurationError for an empty list.
+    Raises RunFolderError for what is no run folder and where the page cannot be written, ConfigurationError for an empty list.
     """
     if not folders:
         raise ConfigurationError("report: found no run folder; pass at least one, such as runs/knexa-seed42-1")
-    runs = [read_run(folder) for folder in folders]
-    target = (folders[0] if len(runs) == 1 else _shared(folders)) / REPORT_FILE
-    target.write_text(run_page(runs[0]) if len(runs) == 1 else comparison_page(runs), encoding="utf-8")
+    by_place: dict[Path, Path] = {}
+    for folder in folders:
+        by_place.setdefault(folder.resolve(), folder)
+    once = list(by_place.values())
+    runs = [read_run(folder) for folder in once]
+    target = (once[0] if len(runs) == 1 else _shared(once)) / REPORT_FILE
+    content = run_page(runs[0]) if len(runs) == 1 else comparison_page(runs)
+    try:
+        target.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise RunFolderError(f"{target}: cannot be written ({error.strerror}); make room, or copy the runs to another folder") from error
     return target
 
 
@@ -72,6 +80,8 @@ def comparison_page(runs: Sequence[RunRecord]) -> str:
         score=SCORES[comparison.scores(ordered)[0]],
         headings=[SCORES[name] for name in comparison.scores(ordered)],
         rows=comparison.rows(ordered),
+        averaged=comparison.averaged(ordered),
+        repeated=comparison.repeated(ordered),
         strategies=comparison.strategies(ordered),
         seeds=sorted({run.seed for run in ordered}),
         unfinished=[str(run.folder) for run in ordered if not run.finished],
@@ -145,7 +155,12 @@ def _rows(run: RunRecord) -> list[list[str]]:
 
 
 def _shared(folders: Sequence[Path]) -> Path:
-    return Path(os.path.commonpath([folder.resolve() for folder in folders]))
+    """The page of several runs lies beside them. Raises RunFolderError where that would be the root of the file system."""
+    shared = Path(os.path.commonpath([folder.resolve() for folder in folders]))
+    if shared == shared.parent:
+        both = f"{folders[0]} and {folders[1]}" if len(folders) == 2 else f"these {len(folders)} runs"
+        raise RunFolderError(f"report: {both} share no folder but {shared}, where no page belongs; copy them into one folder first")
+    return shared
 
 
 def _without_none(value: Any) -> Any:

@@ -54,7 +54,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One match and what came of it. Values are None where the exchange failed before it was measured.
+    """One match and what came of it. Values are None where the exchange failed before it was measured, or is still going on.
 
     ``reward``: Eq. 3 before clipping. ``bytes``: size of the package. ``kept`` of ``texts`` passed verification. ``path``: how it
     travelled in a real federation: direct, reverse or relay. ``refused``: texts that the student's filter turned down. In a simulation
@@ -144,6 +144,10 @@ class RunRecord:
         """Bytes that went from agent to agent, or to a baseline's server and back."""
         served: int = sum(one["bytes_up"] + one["bytes_down"] for one in self.central)
         return sum(one.bytes for one in self.exchanges) + served
+
+    def pending(self, exchange: Exchange) -> bool:
+        """Whether it is not yet known what comes of ``exchange``: rewards come at the close of its round."""
+        return exchange.round > self.closed
 
     def at(self, agent: str, stage: str) -> Evaluation | None:
         """The evaluation of ``agent`` at ``stage`` "start" or "end"."""

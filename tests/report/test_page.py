@@ -133,6 +133,23 @@ def test_nothing_went_wrong_only_where_everybody_came_to_the_end(tmp_path: Path)
     assert nothing not in page(write_run(tmp_path / "going", rounds=1, until="rounds"))
 
 
+def test_an_exchange_is_called_failed_only_when_its_round_is_over(tmp_path: Path) -> None:
+    """In the round that goes on, a match without an outcome and an outcome without a reward are open; the card counts what is over."""
+    log = write_run(tmp_path / "run", rounds=3, until="rounds") / "events.jsonl"
+    lines = log.read_text().splitlines(True)
+    last = max(number for number, line in enumerate(lines) if '"kind":"match"' in line)
+    outcomes = [line for line in lines[last:] if '"kind":"outcome"' in line]
+    log.write_text("".join([*lines[: last + 1], outcomes[0]]))
+    html = page(tmp_path / "run")
+    assert len(re.findall(r'class="arrow open', html)) == 3
+    assert len(re.findall(r'class="arrow lost', html)) == 1
+    assert html.count("failed</title>") == 1
+    card = re.search(r"<span>exchanges</span><b>\d of (\d)</b><span>([^<]*)</span>", html)
+    assert card is not None
+    assert card.groups() == ("7", "kept by the student, 2 still open")
+    assert "still open" not in page(write_run(tmp_path / "whole"))
+
+
 def test_the_rounds_of_the_demo_are_seen_without_scrolling(tmp_path: Path) -> None:
     """Twenty rounds of six agents: every drawing is as narrow as the page."""
     html = page(write_run(tmp_path / "run", rounds=20))

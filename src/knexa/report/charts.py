@@ -40,18 +40,23 @@ def teaching(run: RunRecord) -> str:
         body.append(text(x + column / 2, top - 6, str(round), anchor="middle", style="tick"))
         for number, one in enumerate(one for one in run.exchanges if one.round == round):
             rows = (top + line * (order[one.teacher] + 0.5), top + line * (order[one.student] + 0.5))
-            body.append(_arrow(one, x + between / 2 + slot * (number + 0.5), *rows, worst))
+            body.append(_arrow(one, x + between / 2 + slot * (number + 0.5), *rows, worst, pending=run.pending(one)))
     return drawing(width, bottom + 8, "who taught whom in each round", body)
 
 
-def _arrow(one: Exchange, x: float, start: float, end: float, worst: float) -> str:
-    """Green for a positive reward, red for a negative one, stronger the larger; dashed where nothing was measured or kept."""
+def _arrow(one: Exchange, x: float, start: float, end: float, worst: float, *, pending: bool) -> str:
+    """Green for a positive reward, red for a negative one, stronger the larger; dashed where nothing was measured or kept.
+
+    Without a reward an exchange has failed, unless it is ``pending``.
+    """
     down = 1 if end > start else -1
-    style = "lost" if one.reward is None else "good" if one.reward >= 0 else "bad"
+    without = "open" if pending else "lost"
+    style = without if one.reward is None else "good" if one.reward >= 0 else "bad"
     if one.accepted is False:
         style += " undone"
     weight = 0.35 + 0.65 * abs(one.reward or 0.0) / worst
-    result = "failed" if one.reward is None else f"reward {one.reward:.3f}, {one.kept} of {one.texts} texts kept"
+    nothing = "open: its round is not over" if pending else "failed"
+    result = nothing if one.reward is None else f"reward {one.reward:.3f}, {one.kept} of {one.texts} texts kept"
     line = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{start:.1f}" y2="{end - 7 * down:.1f}"/>'
     head = f'<path class="head" d="M{x - 4.5:.1f},{end - 8 * down:.1f} h9 L{x:.1f},{end:.1f} z"/>'
     hint = f"<title>round {one.round}: {one.teacher} taught {one.student}{f' ({one.path})' if one.path else ''}: {result}</title>"

@@ -63,6 +63,7 @@ def run_page(run: RunRecord) -> str:
         cards=_cards(run),
         headings=headings(summary_of(run))[1:],
         rows=_rows(run),
+        pending=any(run.pending(one) for one in run.exchanges),
         seconds=seconds,
         configuration=configuration,
     )
@@ -122,9 +123,10 @@ def _sent(run: RunRecord) -> list[tuple[str, str, str]]:
     """Cards of what went from agent to agent, or to a baseline's server and back; none where everybody learns alone."""
     cards = []
     if run.exchanges:
-        accepted = sum(one.accepted is True for one in run.exchanges)
+        over = [one.accepted is True for one in run.exchanges if one.accepted is not None or not run.pending(one)]
+        going = f", {len(run.exchanges) - len(over)} still open" if len(over) < len(run.exchanges) else ""
         kilobytes = sum(one.bytes for one in run.exchanges) / 1000
-        cards.append(("exchanges", f"{accepted} of {len(run.exchanges)}", "kept by the student"))
+        cards.append(("exchanges", f"{sum(over)} of {len(over)}", f"kept by the student{going}"))
         cards.append(("exchanged", f"{kilobytes:,.1f} kB", f"between agents{': ' if run.paths else ''}{run.paths}"))
         cards.append(("guardrails", f"{sum(one.withheld for one in run.exchanges):,} kept back", _vetting(run)))
     if run.central:

@@ -97,6 +97,13 @@ def test_tensorboard_reads_the_same_points(folder: Path, tmp_path: Path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("out", ["taken", "taken/curves"])
+def test_a_file_in_the_place_of_the_curves_is_named(out: str, folder: Path, tmp_path: Path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ConfigurationError, match=r"^--tensorboard: .*taken.* cannot be written \((Not a directory|File exists)\); choose"):
+        to_tensorboard({"one": read_run(folder)}, tmp_path / out)
+
+
 def test_a_run_that_was_killed_is_exported_as_far_as_it_got(tmp_path: Path):
     run = read_run(write_run(tmp_path / "run", until="rounds"))
     to_tensorboard({"run": run}, tmp_path / "out")

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from knexa.cli.app import app
-from knexa.errors import ConfigurationError, Interrupted
+from knexa.errors import ConfigurationError, Interrupted, RunFolderError
 from knexa.study.gains import gains, share_of_headroom
 from knexa.study.methods import METHODS
 from knexa.study.statistics import mean_interval
@@ -148,7 +148,16 @@ def test_the_command_writes_rows_figures_and_a_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--worlds", "flat"), ("--agents", "1"), ("--agents", "x"), ("--methods", "best"), ("--heterogeneity", "some"), ("--figures", "pie")],
+    [
+        ("--worlds", "flat"),
+        ("--agents", "1"),
+        ("--agents", "x"),
+        ("--agents", "²"),
+        ("--agents", "9" * 5000),
+        ("--methods", "best"),
+        ("--heterogeneity", "some"),
+        ("--figures", "pie"),
+    ],
 )
 def test_a_wrong_option_is_named_with_what_is_allowed(option: str, value: str, tmp_path: Path) -> None:
     """One sentence; nothing is written."""
@@ -157,6 +166,37 @@ def test_a_wrong_option_is_named_with_what_is_allowed(option: str, value: str, t
     assert option in str(done.exception)
     assert value in str(done.exception)
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/study"])
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in its place, or above it: no trajectory is run."""
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setattr("knexa.study.synthetic.run_cell", lambda cell: pytest.fail("work was begun"))
+    done = CliRunner().invoke(app, ["study", "--agents", "4", "--seeds", "0", "--workers", "1", "--out", str(tmp_path / out)])
+    assert isinstance(done.exception, RunFolderError)
+    assert str(done.exception) == f"{tmp_path / out}: cannot be written (Not a directory); choose another --out"
+
+
+def test_a_study_that_cannot_be_written_at_its_end_says_what_is_in_the_way(tmp_path: Path) -> None:
+    """A folder where a file of the study belongs."""
+    (tmp_path / "study.html").mkdir()
+    done = CliRunner().invoke(
+        app,
+        ["study", "--worlds", "additive", "--agents", "4", "--seeds", "0-1", "--rounds", "4", "--workers", "1", "--out", str(tmp_path)],
+    )
+    assert isinstance(done.exception, RunFolderError)
+    assert f"{tmp_path / 'study.html'}: cannot be written (Is a directory)" in str(done.exception)
+
+
+@pytest.mark.parametrize("damaged", ["additive,high\n", ",".join("x" * 16) + "\n", ",".join(["1"] * 17) + "\n"])
+def test_a_damaged_row_is_named_by_its_line(damaged: str, tmp_path: Path) -> None:
+    """Cut short, words for numbers, a field too many."""
+    write_study_rows([], tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open("a") as file:
+        file.write(damaged)
+    with pytest.raises(ConfigurationError, match=r"rows\.csv, line 2: no row of a study"):
+        read_study_rows(tmp_path / "rows.csv")
 
 
 def test_a_study_that_is_stopped_keeps_the_seeds_that_all_methods_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

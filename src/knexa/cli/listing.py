@@ -69,7 +69,7 @@ def run_folders(root: Path) -> list[Path]:
         if EVENTS_FILE in files:
             found.append(Path(path))
             folders.clear()
-    return sorted(found, key=lambda folder: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(folder))])
+    return sorted(found, key=lambda folder: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(folder))])
 
 
 def listed(folder: Path, root: Path) -> Listed:

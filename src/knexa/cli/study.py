@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from knexa.report.tables import fitting_table
 from knexa.study.figures import FIGURES
 from knexa.study.gains import Gain, Place
 from knexa.study.methods import METHODS
-from knexa.study.study_report import HEADINGS, study_cells, title, write_study
+from knexa.study.study_report import HEADINGS, make_folder, study_cells, title, write_study
 from knexa.study.study_rows import StudyRow, read_study_rows
 from knexa.study.synthetic import CEILING, FLOOR, Cell, finished, grid, run_study
 from knexa.study.worlds import WORLDS
@@ -51,7 +52,9 @@ class Grid:
 
 def show_study(wanted: Grid, *, as_json: bool) -> None:
     kinds = _known("--figures", wanted.figures, FIGURES) if wanted.figures else []
-    rows = _measured(wanted) if wanted.rows else _run(_cells(wanted), wanted)
+    earlier, cells = (_measured(wanted), []) if wanted.rows else ([], _cells(wanted))
+    make_folder(wanted.out)
+    rows = earlier or _run(cells, wanted)
     found = write_study(rows, wanted.out, kinds)
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "folder": str(wanted.out)}))
@@ -150,6 +153,6 @@ def _known(option: str, text: str, allowed: Collection[str]) -> list[str]:
 
 def _sizes(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and 2 <= int(part) <= 10_000 for part in parts):
+    if not all(re.fullmatch(r"\d{1,5}", part) and 2 <= int(part) <= 10_000 for part in parts):
         raise ConfigurationError(f"--agents: found {text!r}; allowed: whole numbers from 2 to 10000, such as 8,32,64")
     return sorted({int(part) for part in parts})

@@ -15,7 +15,7 @@ def to_tensorboard(runs: Mapping[str, RunRecord], folder: Path) -> None:
     """Write each run, by its name, to a folder of its own under ``folder``, which ``tensorboard --logdir`` then shows.
 
     Raises ConfigurationError, with nothing written, without tensorboardX and for a run that is there already: every point would be there
-    twice.
+    twice. The same for a folder that cannot be written to.
     """
     try:
         from tensorboardX import SummaryWriter
@@ -26,8 +26,11 @@ def to_tensorboard(runs: Mapping[str, RunRecord], folder: Path) -> None:
     for name in runs:
         if any((folder / name).glob("events.out.tfevents.*")):
             raise ConfigurationError(f"--tensorboard: {folder / name} holds an exported run already; remove it, or choose another folder")
-    for name, run in runs.items():
-        with SummaryWriter(str(folder / name)) as writer:
-            writer.add_text("config", f"```json\n{json.dumps(settings(run), indent=2)}\n```", 0)
-            for point in curves(run):
-                writer.add_scalar(point.curve, point.value, point.round)
+    try:
+        for name, run in runs.items():
+            with SummaryWriter(str(folder / name)) as writer:
+                writer.add_text("config", f"```json\n{json.dumps(settings(run), indent=2)}\n```", 0)
+                for point in curves(run):
+                    writer.add_scalar(point.curve, point.value, point.round)
+    except OSError as error:
+        raise ConfigurationError(f"--tensorboard: {folder} cannot be written ({error.strerror}); choose another folder") from error

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from knexa.errors import RunFolderError
 from knexa.report.page import render, style_sheet
 from knexa.study.figures import study_figures
 from knexa.study.gains import Gain, Place, gains
@@ -15,12 +17,33 @@ from knexa.study.study_rows import StudyRow, write_study_rows
 HEADINGS = ("method", "score", "gain %", "share of headroom", "√JS of pairs", "regret ~ t^p", "suspects teach", "rounds/s")
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of a study, and see that it can be written to, before anything is computed for it. Raises RunFolderError."""
+    try:
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as trial:
+            trial.write(b"trial")
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
+
+
 def write_study(rows: Sequence[StudyRow], folder: Path, kinds: Sequence[str] = ()) -> list[Gain]:
     """Write ``rows.csv``, ``study.md``, ``study.html`` and ``figures/*.svg`` and ``.csv`` into ``folder``; the gains they show.
 
-    ``kinds``: of :data:`~knexa.study.figures.FIGURES`; all where empty.
+    ``kinds``: of :data:`~knexa.study.figures.FIGURES`; all where empty. Raises RunFolderError where that cannot be written.
     """
-    found, rounds, seeds = gains(rows), rows[0].rounds, sorted({row.seed for row in rows})
+    found = gains(rows)
+    try:
+        _write(rows, found, folder, kinds)
+    except OSError as error:
+        raise RunFolderError(
+            f"{error.filename or folder}: cannot be written ({error.strerror}); make room, or choose another --out"
+        ) from error
+    return found
+
+
+def _write(rows: Sequence[StudyRow], found: Sequence[Gain], folder: Path, kinds: Sequence[str]) -> None:
+    rounds, seeds = rows[0].rounds, sorted({row.seed for row in rows})
     write_study_rows(rows, folder / "rows.csv")
     figures = study_figures(found, rounds, kinds)
     (folder / "figures").mkdir(exist_ok=True)
@@ -41,7 +64,6 @@ def write_study(rows: Sequence[StudyRow], folder: Path, kinds: Sequence[str] = (
     origin = f"commit {_all(row.commit for row in rows)}, {_all(row.machine for row in rows)}"
     head = f"{rounds} rounds, seeds {seeds[0]} to {seeds[-1]} ({len(seeds)}), {origin}."
     (folder / "study.md").write_text("\n".join([head, *(_markdown(found, place) for place in places)]), encoding="utf-8")
-    return found
 
 
 def study_cells(found: Sequence[Gain], place: Place) -> list[list[str]]:

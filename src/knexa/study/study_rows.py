@@ -66,7 +66,12 @@ def read_study_rows(path: Path) -> list[StudyRow]:
         reader = csv.DictReader(file)
         if reader.fieldnames is None or set(reader.fieldnames) != {one.name for one in fields(StudyRow)}:
             raise ConfigurationError(f"{path}: its columns are not those of a study's rows; give the rows.csv that `knexa study` wrote")
-        return [_row(line) for line in reader]
+        try:
+            return [_row(line) for line in reader]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ConfigurationError(
+                f"{path}, line {reader.line_num}: no row of a study; give the rows.csv as `knexa study` wrote it"
+            ) from error
 
 
 def _row(line: Mapping[str, str]) -> StudyRow:

@@ -98,8 +98,12 @@ def test_forget_deletes_texts_and_keeps_the_chain(run: Path, capsys: pytest.Capt
     assert verify(run / "agents" / "agent-1" / "ledger.jsonl") == before
     assert "a secret" not in (run / "agents" / "agent-1" / "ledger.jsonl").read_text()
     capsys.readouterr()
-    assert knexa("ledger", "forget", "agents/agent-1", "--entries", "one") == 2
-    assert capsys.readouterr().err == "knexa: --entries: found 'one'; allowed: numbers and ranges, such as 3,7-9\n"
+    assert knexa("ledger", "forget", "agents/agent-1", "--entries", "1-2,2") == 0
+    assert "the texts of 2 entries are deleted" in capsys.readouterr().out
+    for wrong in ("one", "2-1", "1-99999999999", "²", "-1", "", "1--2"):
+        assert knexa("ledger", "forget", "agents/agent-1", f"--entries={wrong}") == 2
+        allowed = "allowed: numbers and rising ranges of at most 1,000,000, such as 3,7-9"
+        assert capsys.readouterr().err == f"knexa: --entries: found {wrong!r}; {allowed}\n"
 
 
 @pytest.mark.parametrize(

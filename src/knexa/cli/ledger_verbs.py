@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,8 @@ from knexa.simulation.ledgers import ledgers_in
 _KINDS = (LEFT, CUT, QUARANTINED, BLOCKED)
 #: Virtual seconds of a simulation are no dates: entries of before this moment, in Unix seconds, are shown as seconds.
 _FIRST_DATE = 10**9
+#: Most entries that one range may name.
+_MOST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +118,15 @@ def _ledgers(where: Path) -> dict[str, Path]:
 
 
 def _numbers(text: str) -> list[int]:
-    numbers: list[int] = []
-    try:
-        for part in text.split(","):
-            first, dash, last = part.partition("-")
-            numbers.extend(range(int(first), int(last if dash else first) + 1))
-    except ValueError as error:
-        raise ConfigurationError(f"--entries: found {text!r}; allowed: numbers and ranges, such as 3,7-9") from error
-    return numbers
+    """Ascending and without repetition. Raises ConfigurationError."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,12})(?:-(\d{1,12}))?\s*", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if first > last or last - first >= _MOST:
+            raise ConfigurationError(f"--entries: found {text!r}; allowed: numbers and rising ranges of at most {_MOST:,}, such as 3,7-9")
+        numbers.update(range(first, last + 1))
+    return sorted(numbers)
 
 
 def _row(agent: str, entry: Entry, *, texts: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 import knexa
 from knexa.cli.audit import Journal, audit
 from knexa.cli.ledger import ledger
+from knexa.cli.numbers import finite
 from knexa.cli.provision import provision
 from knexa.presets import DEFAULT_PRESET, preset_names
 from knexa.strategies import STRATEGIES
@@ -144,7 +145,7 @@ def serve(
     out: Annotated[Path, typer.Option(metavar="DIR", help="journal and record of the federation; the same folder resumes it")],
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="where agents call")] = "0.0.0.0:7430",
     start_after: Annotated[
-        float | None, typer.Option(metavar="S", help="begin after so many seconds with whoever is there; default: wait")
+        float | None, typer.Option(metavar="S", callback=finite, help="begin after so many seconds with whoever is there; default: wait")
     ] = None,
     metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="/metrics (Prometheus) and /healthz, in plain HTTP")] = None,
     journal: Journal = None,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from knexa.cli.numbers import finite
+
 provision = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -23,7 +25,9 @@ provision = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else, on stdout")]
 CA = Annotated[Path, typer.Option("--ca", metavar="DIR", help="folder of your organisation's authority")]
 Dir = Annotated[Path, typer.Option("--dir", metavar="DIR", help="folder of the agent (or matchmaker): its key stays in it")]
-Hours = Annotated[float, typer.Option("--hours", metavar="H", help="lifetime of certificates, at most 24; renewals keep it")]
+Hours = Annotated[
+    float, typer.Option("--hours", metavar="H", callback=finite, help="lifetime of certificates, at most 24; renewals keep it")
+]
 
 CA_FOLDER = Path("ca")
 
@@ -65,7 +69,9 @@ def approve(
     asked: Annotated[Path, typer.Argument(metavar="REQUEST", help="a request.csr, or the agent's folder where this machine can reach it")],
     ca: CA = CA_FOLDER,
     hours: Hours = 24.0,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="the grant (default: NAME.grant.json beside the request)")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the grant for a request.csr (default: NAME.grant.json beside it)")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask; you have compared the key fingerprint")] = False,
     as_json: Json = False,
 ) -> None:
@@ -128,7 +134,9 @@ def join(
 def renew(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of the authority, or of an agent")] = CA_FOLDER,
     issuer: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="agents: where the authority serves, if not as granted")] = None,
-    every: Annotated[float | None, typer.Option(metavar="SECONDS", min=1, help="again and again, until stopped")] = None,
+    every: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=1, callback=finite, help="again and again, until stopped; at most a day, 86400")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Renew certificates of which half of the lifetime is over, and bring whom to trust up to date. Nothing is restarted."""

@@ -16,7 +16,7 @@ from knexa.cli.told import Told, moment
 from knexa.errors import ConfigurationError, CredentialsError, Interrupted, PeerError
 from knexa.service.identity.agent_folder import AgentFolder
 from knexa.service.identity.authority import ADDRESSES, ROOT, ROOT_KEY, TRUST, Authority
-from knexa.service.identity.certificates import require_lifetime
+from knexa.service.identity.certificates import MAX_LIFETIME, require_lifetime
 from knexa.service.identity.credentials import REQUEST
 from knexa.service.identity.files import read, write
 from knexa.service.identity.grant import Address, Addresses
@@ -31,7 +31,9 @@ from knexa.service.identity.verification import read_root
 
 
 def init_authority(ca: Path, organisation: str, issuer: str | None, cpm: str | None) -> Told:
-    addresses = Addresses(*(Address.parse(text, f"--{name}") if text else None for name, text in (("issuer", issuer), ("cpm", cpm))))
+    addresses = Addresses(
+        *(Address.parse(text, f"--{name}") if text is not None else None for name, text in (("issuer", issuer), ("cpm", cpm)))
+    )
     authority = Authority.create(ca, organisation, utc_now(), addresses)
     facts = {"organisation": organisation, "root": str(ca / ROOT), "fingerprint": authority.fingerprint}
     return Told(
@@ -49,6 +51,9 @@ def init_authority(ca: Path, organisation: str, issuer: str | None, cpm: str | N
 
 
 def approve_request(asked: Path, ca: Path, hours: float, out: Path | None, *, yes: bool) -> Told:
+    lifetime = _lifetime(hours)
+    if out is not None and asked.is_dir():
+        raise ConfigurationError(f"--out: found together with {asked}, a folder, which gets the grant itself; allowed: with a request.csr")
     authority, now = Authority.open(ca), utc_now()
     content = read(asked / REQUEST if asked.is_dir() else asked)
     request = read_request(content)
@@ -58,7 +63,7 @@ def approve_request(asked: Path, ca: Path, hours: float, out: Path | None, *, ye
     if not yes:
         _confirm(identity, key)
     folder = asked if asked.is_dir() else None
-    certificate = authority.issue(content, identity.name, now, timedelta(hours=hours), folder)
+    certificate = authority.issue(content, identity.name, now, lifetime, folder)
     grant = authority.grant(certificate)
     facts = {
         "identity": identity.uri,
@@ -75,6 +80,14 @@ def approve_request(asked: Path, ca: Path, hours: float, out: Path | None, *, ye
     write(path, json.dumps(grant.to_json(), indent=1).encode())
     lines.append(f"Carry {path} to the agent's machine; there: knexa provision accept {path.name} --dir DIR")
     return Told({**facts, "grant": str(path)}, lines)
+
+
+def _lifetime(hours: float) -> timedelta:
+    """Raises ConfigurationError for more than a time can be; whether a certificate may last so long is said where it is issued."""
+    try:
+        return timedelta(hours=hours)
+    except OverflowError as error:
+        raise ConfigurationError(f"--hours: found {hours:g}; allowed: at most {MAX_LIFETIME / timedelta(hours=1):g}") from error
 
 
 def _confirm(identity: Identity, key: str) -> None:
@@ -100,7 +113,7 @@ def invite_newcomer(name: str, ca: Path, terms: Terms, *, as_json: bool) -> None
     identity, address = authority.member(name), Address.parse(terms.listen, "--listen")
     code = Code.make(authority.root, os.urandom(ENTROPY))
     expires = utc_now() + timedelta(minutes=terms.minutes)
-    invitation = Invitation(name, code.secret, expires, require_lifetime(timedelta(hours=terms.hours)))
+    invitation = Invitation(name, code.secret, expires, require_lifetime(_lifetime(terms.hours)))
     listener = Listener(Issuing(authority, invitation), address, utc_now, lambda line: typer.echo(line, err=True))
     call = Address(socket.gethostname() if address.host in ("0.0.0.0", "::") else address.host, listener.address.port)
     facts = {"identity": identity.uri, "address": str(call), "code": str(code), "expires": expires.isoformat()}
@@ -140,8 +153,10 @@ def revoke_member(who: str, ca: Path) -> Told:
 def change_trust(file: Path | None, ca: Path, expected: str | None, dismiss: str | None) -> Told:
     if (file is None) == (dismiss is None):
         raise ConfigurationError("trust: found FILE and --dismiss together, or neither; allowed: one of them")
+    if dismiss is not None and expected is not None:
+        raise ConfigurationError("--fingerprint: found together with --dismiss; allowed: with the root of another organisation")
     authority = Authority.open(ca)
-    if dismiss:
+    if dismiss is not None:
         if dismiss == authority.organisation:
             raise ConfigurationError(f"--dismiss: found {dismiss!r}; allowed: another organisation than your own")
         authority.trust.dismiss(dismiss)
@@ -157,15 +172,19 @@ def change_trust(file: Path | None, ca: Path, expected: str | None, dismiss: str
 def _taken(authority: Authority, file: Path, expected: str | None) -> tuple[dict[str, object], list[str]]:
     content, now = read(file), utc_now()
     if b"X509 CRL" in content:
+        if expected is not None:
+            raise ConfigurationError(
+                f"--fingerprint: found together with {file}, a list of what was taken back; allowed: with the root of another organisation"
+            )
         news = authority.trust.admit_list(content)
         return {"list": str(file), "news": news}, [f"{file}: {'taken over' if news else 'not newer than what is known; nothing changed'}."]
     organisation, root = read_root(content)
     found = fingerprint(root)
-    if expected and expected.lower().replace(":", "") != found:
+    if expected is not None and expected.lower().replace(":", "") != found:
         raise PeerError(f"{file}: the root of {organisation} has the fingerprint {found}, not the one given; it was not admitted")
     authority.trust.admit(content, organisation, now)
     lines = [f"{organisation} is trusted, for members of {organisation} alone. The fingerprint of its root:", f"  {found}"]
-    if not expected:
+    if expected is None:
         lines.append(f"Compare it with what they say on another channel; if it differs: knexa provision trust --dismiss {organisation}")
     return {"organisation": organisation, "fingerprint": found}, lines
 

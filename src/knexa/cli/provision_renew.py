@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from knexa.cli.told import Told
-from knexa.errors import CredentialsError, PeerError
+from knexa.errors import ConfigurationError, CredentialsError, PeerError
 from knexa.service.identity.authority import ROOT, Authority
 from knexa.service.identity.credentials import KEY
 from knexa.service.identity.grant import Address
@@ -23,10 +23,16 @@ from knexa.service.identity.trust import utc_now
 
 #: How often `serve` looks after the folders of its machine, in seconds.
 _PASS_S = 30.0
+#: Certificates last no longer than that.
+_LONGEST_S = 86_400.0
 
 
 def renew_folder(folder: Path, issuer: str | None, every: float | None, *, as_json: bool) -> None:
-    address = Address.parse(issuer, "--issuer") if issuer else None
+    if every is not None and every > _LONGEST_S:
+        raise ConfigurationError(f"--every: found {every:g}; allowed: 1 to {_LONGEST_S:g} seconds, as certificates last for a day at most")
+    address = Address.parse(issuer, "--issuer") if issuer is not None else None
+    if address and (folder / ROOT).is_file():
+        raise ConfigurationError(f"--issuer: found together with {folder}, the folder of an authority; allowed: with an agent's folder")
     with _until_stopped():
         while True:
             done = _renewed(folder, address, patient=every is not None)

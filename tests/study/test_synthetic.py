@@ -199,6 +199,13 @@ def test_a_damaged_row_is_named_by_its_line(damaged: str, tmp_path: Path) -> Non
         read_study_rows(tmp_path / "rows.csv")
 
 
+def test_what_is_no_table_of_rows_is_refused(tmp_path: Path) -> None:
+    """Bytes that are no text are no traceback either."""
+    (tmp_path / "rows.csv").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(ConfigurationError, match=r"rows\.csv: its columns are not those"):
+        read_study_rows(tmp_path / "rows.csv")
+
+
 def test_a_study_that_is_stopped_keeps_the_seeds_that_all_methods_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in the third seed: two seeds are written, exit by Interrupted, and the message says where."""
     ran = 0

@@ -54,6 +54,8 @@ def approve_request(asked: Path, ca: Path, hours: float, out: Path | None, *, ye
     lifetime = _lifetime(hours)
     if out is not None and asked.is_dir():
         raise ConfigurationError(f"--out: found together with {asked}, a folder, which gets the grant itself; allowed: with a request.csr")
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise ConfigurationError(f"--out: found {out}; allowed: a file in a folder that is there")
     authority, now = Authority.open(ca), utc_now()
     content = read(asked / REQUEST if asked.is_dir() else asked)
     request = read_request(content)

@@ -43,7 +43,7 @@ def to_mlflow(runs: Mapping[str, RunRecord], uri: str) -> None:
             for few in _parts(metrics, _MOST_METRICS):
                 client.log_batch(made, metrics=few)
             client.set_terminated(made, "FINISHED" if run.finished else "KILLED", end_time=written)
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         raise ConfigurationError(f"--mlflow: found {uri!r}; mlflow cannot write there: {' '.join(str(error).split())}") from error
 
 

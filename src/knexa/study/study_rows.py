@@ -62,13 +62,13 @@ def read_study_rows(path: Path) -> list[StudyRow]:
     """What :func:`write_study_rows` wrote. Raises ConfigurationError for another kind of file, or none."""
     if not path.is_file():
         raise ConfigurationError(f"{path}: not a file; give the rows.csv of a study (`knexa study`)")
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames is None or set(reader.fieldnames) != {one.name for one in fields(StudyRow)}:
             raise ConfigurationError(f"{path}: its columns are not those of a study's rows; give the rows.csv that `knexa study` wrote")
         try:
             return [_row(line) for line in reader]
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, csv.Error) as error:
             raise ConfigurationError(
                 f"{path}, line {reader.line_num}: no row of a study; give the rows.csv as `knexa study` wrote it"
             ) from error

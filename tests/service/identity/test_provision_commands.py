@@ -166,6 +166,8 @@ MISTAKES = [
     (["trust", "--dismiss", "hospital-b", "--fingerprint", "00"], 2, "--fingerprint: found together with --dismiss"),
     (["approve", "request.csr", "--hours", "nan"], 2, "--hours: found nan; allowed: a finite number"),
     (["approve", "request.csr", "--hours", "1e20"], 2, "--hours: found 1e+20; allowed: at most 24"),
+    (["approve", "request.csr", "--out", "."], 2, "--out: found .; allowed: a file in a folder that is there"),
+    (["approve", "request.csr", "--out", "nowhere/g.json"], 2, "--out: found nowhere/g.json; allowed: a file in a folder that is there"),
     (["approve", ".", "--out", "grant.json"], 2, "--out: found together with ., a folder, which gets the grant itself"),
     (["invite", "clinic-1", "--hours", "-inf"], 2, "--hours: found -inf; allowed: a finite number"),
     (["renew", "--every", "inf"], 2, "--every: found inf; allowed: a finite number"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -308,6 +309,36 @@ def test_coming_back_is_no_news_but_a_new_address_is(journal: Journal) -> None:
     member = Recorded(journal).conductor.seats["a"].member
     assert member is not None
     assert member.reach.address == "elsewhere.example:7440"
+
+
+@pytest.mark.parametrize("report_id", ["join-5", "join-6"])
+def test_no_report_takes_the_id_of_a_join(journal: Journal, report_id: str) -> None:
+    """An agent that calls its report as a join would be called, and then moves: both are taken, also by a process that was restarted."""
+    one = Recorded(journal).begun()
+    one.conductor.report("a", codec.report(report_id, {**_evaluation(), "stage": "start"}), 5.0)
+    for number in range(2):
+        moved = join_request("a")
+        moved.address = f"elsewhere-{number}.example:7440"
+        one.conductor.join("a", moved, "a" * 64, 10.0)
+    again = Recorded(journal)
+    assert again.memory() == one.memory()
+    assert again.conductor.reach("a").address == "elsewhere-1.example:7440"
+    with pytest.raises(PeerError, match="no name of a report"):
+        one.conductor.report("a", codec.report(f"#{report_id}", {**_evaluation(), "stage": "start"}), 11.0)
+
+
+def test_a_journal_whose_joins_have_no_sign_goes_on(tmp_path: Path) -> None:
+    """As it was written before there was one: it restores the same memory, and takes further joins."""
+    with Journal(f"sqlite:///{tmp_path / 'one'}") as first, Journal(f"sqlite:///{tmp_path / 'two'}") as second:
+        one = Recorded(first).begun()
+        for entry in first.entries():
+            second.append(replace(entry, entry_id=entry.entry_id.removeprefix("#")))
+        again = Recorded(second)
+        assert again.memory() == one.memory()
+        moved = join_request("a")
+        moved.address = "elsewhere.example:7440"
+        again.conductor.join("a", moved, "a" * 64, 10.0)
+        assert Recorded(second).conductor.reach("a").address == "elsewhere.example:7440"
 
 
 def test_the_end_names_everybodys_final_state(journal: Journal) -> None:

@@ -75,7 +75,8 @@ class Conductor:
         if self.seats[agent].member == Member(_reach(request), key, request.start):
             return
         body = key.encode() + request.SerializeToString()
-        self._take(Entry(now, "join", agent, f"join-{self._joins + 1}", body))
+        # Under the agent's own name: the sign keeps it apart from ids of reports, which the agent chooses, and which begin otherwise.
+        self._take(Entry(now, "join", agent, f"#join-{self._joins + 1}", body))
 
     def report(self, agent: str, request: pb.ReportRequest, now: float) -> None:
         """Returns when the report is on disk. One that was taken before is no news. Raises PeerError for what breaks the protocol."""

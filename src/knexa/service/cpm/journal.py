@@ -83,7 +83,8 @@ class JournalError(KnexaError):
 class Entry:
     """``time``: Unix seconds, as the coordinator was told. ``sender``: an agent's name, or "" for the coordinator itself.
 
-    ``entry_id``: with the sender names the entry; there is one of each. ``body``: the wire message as it came, or nothing.
+    ``entry_id``: with the sender names the entry; there is one of each. A report's is chosen by its sender; the coordinator's own ids
+    under an agent's name begin with ``#``, as no report's may. ``body``: the wire message as it came, or nothing.
     """
 
     time: float

@@ -127,11 +127,18 @@ def test_a_unit_starts_a_command_that_exists(unit: Path) -> None:
     require_parses(words)
 
 
-@pytest.mark.parametrize("name", ["knexa-cpm.service", "knexa-agent@.service", "knexa-authority.service"])
+@pytest.mark.parametrize("name", ["knexa-cpm.service", "knexa-agent@.service"])
 def test_a_wrong_configuration_is_not_tried_again(name: str) -> None:
     """Code 2 is what a person has to mend; everything else but 0 is started again, for as long as it takes."""
     settings = dict(unit_lines(DEPLOY / "systemd" / name))
     assert "2" in settings["RestartPreventExitStatus"].split()
+    assert (settings["Restart"], settings["StartLimitIntervalSec"]) == ("on-failure", "0")
+
+
+def test_an_authority_is_started_again_whatever_ended_it() -> None:
+    """A full disk is code 2 there, too."""
+    settings = dict(unit_lines(DEPLOY / "systemd" / "knexa-authority.service"))
+    assert "RestartPreventExitStatus" not in settings
     assert (settings["Restart"], settings["StartLimitIntervalSec"]) == ("on-failure", "0")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import errno
 import re
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -411,3 +413,34 @@ def test_no_message_breaks_the_listener_or_costs_a_try(organisation: Authority, 
         assert invitation.tries == 0
         assert join(address, code, tmp_path / "agent", utc_now()).name == "clinic-1"
     assert any("a message of 2147483648 bytes is refused" in note for note in notes)
+
+
+def test_connections_that_are_reset_do_not_end_the_listener(organisation: Authority, tmp_path: Path) -> None:
+    """Gone before TLS begins, as port scanners go: each is a line, and the next caller is served."""
+    code, invitation = invited(organisation)
+    notes: list[str] = []
+    with answering(organisation, invitation, notes=notes) as address:
+        for _ in range(8):
+            with socket.create_connection((address.host, address.port), timeout=10) as plain:
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert join(address, code, tmp_path / "agent", utc_now()).name == "clinic-1"
+    assert sum("no TLS connection comes about" in note for note in notes) == 8
+
+
+@pytest.mark.parametrize("trouble", [OSError(errno.ENOSPC, "No space left on device"), CredentialsError("ca: cannot be written")])
+def test_trouble_of_the_authoritys_own_ends_one_conversation_alone(trouble: Exception, organisation: Authority, tmp_path: Path) -> None:
+    """A full disk: the newcomer is told that nothing is issued now, the operator why, and the next one is served."""
+
+    class Full(Issuing):
+        def answer(self, message: Mapping[str, Any], shown: bytes | None, now: datetime) -> tuple[dict[str, Any], str]:
+            if message["ask"] == "join" and not notes:
+                raise trouble
+            return super().answer(message, shown, now)
+
+    code, invitation = invited(organisation)
+    notes: list[str] = []
+    with answering(organisation, notes=notes, issuing=Full(organisation, invitation)) as address:
+        with pytest.raises(PeerError, match="cannot issue now"):
+            join(address, code, tmp_path / "agent", utc_now())
+        assert join(address, code, tmp_path / "agent", utc_now()).name == "clinic-1"
+    assert str(trouble) in notes[0]

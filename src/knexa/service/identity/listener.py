@@ -57,16 +57,17 @@ class Listener:
                         connection.close()
                 for done in [one for one in running if one.done()]:
                     running.discard(done)
-                    done.result()  # a fault of ours ends the listener, in sight of everybody
+                    done.result()  # a fault of the program ends the listener, in sight of everybody
         for done in running:
             done.result()
 
     def _converse(self, plain: socket.socket, caller: str) -> None:
+        """What goes wrong in it, over the network or on the disk of this machine, is noted: the next caller may fare better."""
         try:
             context = self._context()
             with plain, answered(plain, context) as line:
                 self._answer(line, caller)
-        except PeerError as error:
+        except (KnexaError, OSError) as error:
             self._note(f"{caller}: {error}")
         finally:
             self._free.release()
@@ -79,7 +80,7 @@ class Listener:
             except PeerError as error:
                 line.send({"refused": str(error)})
                 raise
-            except KnexaError:
+            except (KnexaError, OSError):
                 line.send({"refused": "this authority cannot issue now; its operator sees why"})
                 raise
             if news:

@@ -123,7 +123,9 @@ def answered(plain: socket.socket, context: ssl.SSLContext) -> Iterator[Line]:
     """The line to a caller. Raises PeerError."""
     until = time.monotonic() + PATIENCE_S
     plain.settimeout(PATIENCE_S)
-    with context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as connection:
+    with broken("no TLS connection comes about"):
+        connection = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+    with connection:
         with broken("no TLS connection comes about"):
             try:
                 connection.do_handshake()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from knexa import durable
 from knexa.config import FederationConfig, organisations, to_toml
 from knexa.errors import ConfigurationError, RunFolderError
 from knexa.events import EVENTS_FILE, TIMINGS_FILE, EventLog
@@ -66,18 +67,31 @@ class CpmPlan:
 def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
     """Run until the federation is over (True) or the process is told to end (False). ``note`` gets lines for the operator."""
     require_peers_only(plan.config)
+    if plan.journal is None and not (plan.folder / JOURNAL_FILE).exists():
+        _require_no_record(plan.folder)
     plan.folder.mkdir(parents=True, exist_ok=True)
     with _alone(plan.folder), Journal(plan.journal or f"sqlite:///{plan.folder / JOURNAL_FILE}") as journal:
         journal.hold()
         known = journal.federation()
         if known is None:
-            (plan.folder / CONFIG_FILE).write_text(to_toml(plan.config), encoding="utf-8")
+            _require_no_record(plan.folder)
             known = (f"f-{secrets.token_hex(8)}", settings_hash(plan.config))
             journal.begin(*known)
         federation_id, began_with = known
         if began_with != settings_hash(plan.config):
             raise ConfigurationError(f"{plan.folder}: holds the journal of a federation with other settings; choose another folder")
+        if not (plan.folder / CONFIG_FILE).exists():  # after the journal: where it stands, there is one
+            durable.replace(plan.folder / CONFIG_FILE, to_toml(plan.config).encode())
         return asyncio.run(_Process(plan, journal, federation_id, note).run())
+
+
+def _require_no_record(folder: Path) -> None:
+    """A folder without a journal of this federation's must not hold what another run has written: this one would begin over it."""
+    for name in (CONFIG_FILE, EVENTS_FILE):
+        if (folder / name).exists():
+            raise RunFolderError(
+                f"{folder / name}: is another run's, or of one whose journal is missing; choose another --out, or restore its journal"
+            )
 
 
 @contextmanager

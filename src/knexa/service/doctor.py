@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ from knexa.errors import ConfigurationError, CredentialsError, KnexaError, PeerE
 from knexa.evaluation.sandbox import Sandbox
 from knexa.participant.contract import load_workplace
 from knexa.service.identity import CPM, Credentials, Identity
-from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
-from knexa.service.reachability import called_back, greeted, let_in
+from knexa.service.reachability import called_back, greeted, let_in, require_free
 from knexa.service.settings import settings_hash
 from knexa.service.wire.route import RelayAt, told_address
 
@@ -119,13 +117,7 @@ def _port(patient: Patient) -> str:
         if patient.relay is not None:
             return f"only dials out; who cannot be called either reaches it through the relay {patient.relay}"
         return "only dials out: it exchanges with agents that listen themselves; --listen or --relay opens more ways"
-    address = Address.parse(patient.listen, "--listen")
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        with socket.create_server((address.host, address.port), family=family) as one:
-            return f"{address.host}:{one.getsockname()[1]} can be listened at"
-    except OSError as error:
-        raise ConfigurationError(f"{address}: cannot be listened at ({error.strerror}); choose another --listen HOST:PORT") from error
+    return f"{require_free(patient.listen, '--listen')} can be listened at"
 
 
 def _disk(patient: Patient) -> str:

@@ -37,6 +37,20 @@ def let_in(where: str, option: str, expected: Identity, command: str, credential
     return asyncio.run(_called(str(address), expected, credentials))
 
 
+def require_free(where: str, option: str) -> Address:
+    """Listen at ``where`` (HOST:PORT, as ``option`` has it) for a moment, before it counts; where that was.
+
+    Raises ConfigurationError for what is no address, or can be listened at by nobody.
+    """
+    address = Address.parse(where, option)
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        with socket.create_server((address.host, address.port), family=family) as one:
+            return Address(address.host, one.getsockname()[1])
+    except OSError as error:
+        raise ConfigurationError(f"{address}: cannot be listened at ({error.strerror}); choose another {option} HOST:PORT") from error
+
+
 async def called_back(cpm: str, coordinator: Identity, listen: str, told: Address, credentials: Credentials) -> bool:
     """Whether the coordinator reaches this agent at ``told`` while it listens at ``listen`` (HOST:PORT).
 

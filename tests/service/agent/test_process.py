@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from knexa.errors import ConfigurationError, PeerError
 from knexa.participant.contract import load_workplace
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.policy import load_policy
-from knexa.service.agent.process import AgentPlan, _Process
+from knexa.service.agent.process import AgentPlan, _Process, join
 from knexa.service.agent.workbench import Workbench
 from knexa.service.identity import CPM, Credentials, Identity
 from knexa.service.identity.trust import utc_now
@@ -80,6 +81,36 @@ def test_every_address_is_no_address(tmp_path: Path) -> None:
     """Who listens everywhere has to say where it is reached: peers cannot call 0.0.0.0."""
     with pytest.raises(ConfigurationError, match="--reached-at"):
         entered(tmp_path, f"0.0.0.0:{free_port()}", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"cpm": "not_an_address"}, "^--cpm: found 'not_an_address'; allowed: HOST:PORT"),
+        ({"operator": "No One"}, "^organisation: found 'No One'"),
+        ({"listen": "127.0.0.1"}, "^--listen: found '127.0.0.1'; allowed: HOST:PORT"),
+        ({"listen": "127.0.0.1:0", "reached_at": "h"}, "^--reached-at: found 'h'; allowed: HOST:PORT"),
+        ({"listen": "0.0.0.0:0"}, "--reached-at under which HOST:PORT"),
+        ({"reached_at": "h:1"}, "say with --listen HOST:PORT which one"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_before_anything_begins(tmp_path: Path, change: dict[str, str], sentence: str) -> None:
+    """Nobody is called for ever at what is no address, no model is loaded, and nothing is written."""
+    plan = AgentPlan(small(), tmp_path / "agent", tmp_path / "identity", "127.0.0.1:1", OPERATOR, workplace="no:workplace")
+    with pytest.raises(ConfigurationError, match=sentence):
+        join(replace(plan, **change), lambda line: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_named_before_anything_begins(tmp_path: Path) -> None:
+    """No model was loaded for it, and the agent's folder is not made."""
+    identity = provision(small(), tmp_path / "identities")["agent-1"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        plan = AgentPlan(small(), tmp_path / "agent", identity, "127.0.0.1:1", OPERATOR, where, workplace="no:workplace")
+        with pytest.raises(ConfigurationError, match=f"{where}: cannot be listened at .*; choose another --listen"):
+            join(plan, lambda line: None)
+    assert not (tmp_path / "agent").exists()
 
 
 def test_a_coordinator_that_shows_somebody_elses_certificate_is_refused(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from identities import files
 from local_federation import small
 
 from knexa.config import to_toml
-from knexa.errors import RunFolderError
+from knexa.errors import ConfigurationError, CredentialsError, KnexaError, RunFolderError
 from knexa.service.cpm.journal import Journal
 from knexa.service.cpm.process import CONFIG_FILE, JOURNAL_FILE, CpmPlan, serve
 from knexa.service.identity import CPM
@@ -78,3 +80,47 @@ def test_a_start_that_was_killed_before_all_was_written_is_gone_on_with(plan: Cp
         with serving(plan) as line:
             assert "federation f-1: listening at 127.0.0.1:" in line
         assert (plan.folder / CONFIG_FILE).read_text() == to_toml(plan.config)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "sentence"),
+    [
+        ({"identity": Path("nope")}, CredentialsError, "nope"),
+        ({"listen": "127.0.0.1"}, ConfigurationError, "^--listen: found '127.0.0.1'; allowed: HOST:PORT"),
+        ({"metrics": "9090"}, ConfigurationError, "^--metrics: found '9090'; allowed: HOST:PORT"),
+    ],
+)
+def test_what_cannot_serve_is_refused_before_anything_is_written(
+    plan: CpmPlan, change: dict[str, object], error: type[KnexaError], sentence: str
+) -> None:
+    """A folder without a certificate, an address without a port: the folder of the run is not made."""
+    with pytest.raises(error, match=sentence):
+        serve(replace(plan, **change), print)
+    assert not plan.folder.exists()
+
+
+@pytest.mark.parametrize("option", ["listen", "metrics"])
+def test_a_port_that_is_taken_begins_no_journal(plan: CpmPlan, option: str) -> None:
+    """So that the settings may still be changed before the next try."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ConfigurationError, match=f"{where}: cannot be listened at .*; choose another --{option}"):
+            serve(replace(plan, **{option: where}), print)
+    assert not plan.folder.exists()
+    with serving(replace(plan, config=small(rounds=5))) as line:
+        assert "listening at 127.0.0.1:" in line
+
+
+def test_an_agents_identity_is_no_coordinators(plan: CpmPlan, identities: dict[str, Path]) -> None:
+    """Nobody would join it: agents call the name cpm, and would find somebody else."""
+    with pytest.raises(ConfigurationError, match=r"is knexa://agent-1/agent-1; a coordinator's name is 'cpm'"):
+        serve(replace(plan, identity=identities["agent-1"]), print)
+    assert not plan.folder.exists()
+
+
+def test_a_second_coordinator_hears_of_the_first_and_not_of_its_port(plan: CpmPlan) -> None:
+    """In the folder of one that runs, whatever it is to listen at."""
+    with serving(plan) as line:
+        where = f"127.0.0.1:{line.strip().rpartition(':')[2]}"
+        with pytest.raises(RunFolderError, match="another coordinator runs this federation"):
+            serve(replace(plan, listen=where), print)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from local_federation import small
 
-from knexa.errors import PeerError
+from knexa.errors import ConfigurationError, PeerError
 from knexa.exchange.package import KnowledgePackage, KnowledgeRequest
 from knexa.exchange.seen_tickets import SeenTickets
 from knexa.exchange.signing import SigningKey, VerifyingKey
@@ -25,6 +25,7 @@ from knexa.service.agent.teachers_port import TeachersPort
 from knexa.service.identity import CPM, RELAY, Credentials, Identity
 from knexa.service.identity.trust import utc_now
 from knexa.service.local import OPERATOR, provision
+from knexa.service.relay.process import serve_relay
 from knexa.service.relay.server import RelayService
 from knexa.service.relay.switchboard import Switchboard
 from knexa.service.wire import federation_pb2 as pb
@@ -164,3 +165,9 @@ def test_a_coordinator_that_gives_two_students_tickets_of_one_match_gets_one_of_
     assert isinstance(refused, PeerError)
     assert isinstance(learned, KnowledgePackage)
     assert learned.texts == {"p-1": SECRET, "p-2": SECRET}
+
+
+def test_a_relay_listens_at_no_address_without_a_port(tmp_path: Path) -> None:
+    """It would listen at a port that nobody has named."""
+    with pytest.raises(ConfigurationError, match=r"^--listen: found '127.0.0.1'; allowed: HOST:PORT"):
+        serve_relay(tmp_path, "127.0.0.1", lambda line: None)

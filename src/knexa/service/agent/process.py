@@ -28,7 +28,9 @@ from knexa.service.agent.store import AgentStore, Memory
 from knexa.service.agent.teachers_port import TeachersPort
 from knexa.service.agent.workbench import Workbench
 from knexa.service.identity import CPM, Credentials, Identity
+from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
+from knexa.service.reachability import require_free
 from knexa.service.relay.server import RelayService
 from knexa.service.relay.switchboard import Switchboard
 from knexa.service.settings import settings_hash
@@ -60,6 +62,7 @@ class AgentPlan:
 def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
     """Run until the federation is over and everything is reported. ``note`` gets lines for whoever watches."""
     require_peers_only(plan.config)
+    _require_addresses(plan)
     credentials = Credentials(plan.identity)
     credentials.require_valid(utc_now())
     name = credentials.identity.name
@@ -68,6 +71,8 @@ def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
         raise ConfigurationError(f"{plan.identity}: is {credentials.identity}, which is no agent of this federation.toml; see agents[]")
     policy = load_policy(plan.policy)
     check_names(policy, members)
+    if plan.listen is not None:
+        require_free(plan.listen, "--listen")
     place = load_workplace(plan.workplace, _under(policy, plan.config))
     bench = Workbench(name, plan.config, place, plan.folder)
     try:
@@ -75,6 +80,16 @@ def join(plan: AgentPlan, note: Callable[[str], None]) -> None:
     finally:
         bench.close()
         place.close()
+
+
+def _require_addresses(plan: AgentPlan) -> None:
+    """Raises ConfigurationError for one that is none, before a model is loaded: nobody would ever answer there."""
+    Address.parse(plan.cpm, "--cpm")
+    Identity(plan.operator, CPM)
+    if plan.listen is not None:
+        told_address(plan.listen, plan.reached_at)
+    elif plan.reached_at is not None:
+        raise ConfigurationError(f"--reached-at {plan.reached_at}: is an address of a port; say with --listen HOST:PORT which one")
 
 
 def _under(policy: Policy, config: FederationConfig) -> FederationConfig:
@@ -175,8 +190,6 @@ class _Process:
         plan = self._plan
         relay = str(plan.relay) if plan.relay else ""
         if plan.listen is None:
-            if plan.reached_at is not None:
-                raise ConfigurationError(f"--reached-at {plan.reached_at}: is an address of a port; say with --listen HOST:PORT which one")
             return Reach("", relay)
         told = told_address(plan.listen, plan.reached_at)
         listening = await server.listen(plan.listen)

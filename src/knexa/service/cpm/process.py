@@ -27,9 +27,10 @@ from knexa.service.cpm.leases import Leases
 from knexa.service.cpm.metrics import serve_metrics
 from knexa.service.cpm.recorder import RecordFile
 from knexa.service.cpm.server import CpmService, TicketTerms
-from knexa.service.identity import Credentials, Identity
+from knexa.service.identity import CPM, Credentials, Identity
 from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
+from knexa.service.reachability import require_free
 from knexa.service.settings import settings_hash
 from knexa.service.wire.endpoints import Server
 
@@ -67,6 +68,12 @@ class CpmPlan:
 def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
     """Run until the federation is over (True) or the process is told to end (False). ``note`` gets lines for the operator."""
     require_peers_only(plan.config)
+    credentials = _coordinators_own(plan.identity)
+    for where, option in ((plan.listen, "--listen"), (plan.metrics, "--metrics")):
+        if where is not None:
+            Address.parse(where, option)
+            if not (plan.folder / CONFIG_FILE).exists():  # where it has begun already, it may be running, which another sentence says
+                require_free(where, option)
     if plan.journal is None and not (plan.folder / JOURNAL_FILE).exists():
         _require_no_record(plan.folder)
     plan.folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +89,16 @@ def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
             raise ConfigurationError(f"{plan.folder}: holds the journal of a federation with other settings; choose another folder")
         if not (plan.folder / CONFIG_FILE).exists():  # after the journal: where it stands, there is one
             durable.replace(plan.folder / CONFIG_FILE, to_toml(plan.config).encode())
-        return asyncio.run(_Process(plan, journal, federation_id, note).run())
+        return asyncio.run(_Process(plan, journal, federation_id, note).run(credentials))
+
+
+def _coordinators_own(identity: Path) -> Credentials:
+    """Raises ConfigurationError if they are somebody else's: agents would call the coordinator, and not believe that it is one."""
+    credentials = Credentials(identity)
+    credentials.require_valid(utc_now())
+    if credentials.identity.name != CPM:
+        raise ConfigurationError(f"{identity}: is {credentials.identity}; a coordinator's name is {CPM!r}, make one with `knexa provision`")
+    return credentials
 
 
 def _require_no_record(folder: Path) -> None:
@@ -117,12 +133,10 @@ class _Process:
         self._began = time.time()
         self._said_missing: list[str] = []
 
-    async def run(self) -> bool:
+    async def run(self, credentials: Credentials) -> bool:
         plan, loop = self._plan, asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        credentials = Credentials(plan.identity)
-        credentials.require_valid(utc_now())
         members = {agent: Identity(organisation, agent) for agent, organisation in organisations(plan.config).items()}
         with ExitStack() as opened:
             record, snapshot = self._record()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from knexa.errors import ConfigurationError
 from knexa.service.identity import RELAY, Credentials
+from knexa.service.identity.grant import Address
 from knexa.service.identity.trust import utc_now
 from knexa.service.relay.server import RelayService
 from knexa.service.relay.switchboard import Switchboard
@@ -19,6 +20,7 @@ GRACE_S = 5.0
 
 def serve_relay(identity: Path, listen: str, note: Callable[[str], None]) -> None:
     """Run until the process is told to end. ``identity``: folder of a key and certificate for the name ``relay``."""
+    Address.parse(listen, "--listen")
     credentials = Credentials(identity)
     credentials.require_valid(utc_now())
     if credentials.identity.name != RELAY:

@@ -50,6 +50,10 @@ MISTAKES = [
     ),
     (["run", "--set", "data.private=1000000"], "data.private = 1000000: there are only"),
     (["run", "--set", "matching.matchmaker=nowhere:Nobody"], "matching.matchmaker = 'nowhere:Nobody': cannot import 'nowhere'"),
+    (
+        ["up", "--set", 'agents.0.refuses=["agent-6"]', "--agents", "2"],
+        "--agents 2: key agents.0.refuses: found 'agent-6'; allowed: names of agents: agent-1, agent-2",
+    ),
     (["run", "--resume", "nowhere"], "nowhere is no run folder"),
     (["run", "--resume", "nowhere", "--rounds", "3"], "--resume: found together with --rounds; allowed: alone"),
     (

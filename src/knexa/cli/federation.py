@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from knexa.config import load_config
+from knexa.config.checks import check
 from knexa.errors import ConfigurationError, Incomplete, Interrupted, KnexaError
 from knexa.events import EVENTS_FILE, read_events
+from knexa.layers import Layer
 from knexa.record import read_run
 from knexa.report import final_table, write_report
 from knexa.report.charts import job_seconds
@@ -176,6 +178,7 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
                 f"--agents: found {wanted.agents}; allowed: 2 to {len(config.agents)}, the agents of the configuration"
             )
         config = config.model_copy(update={"agents": config.agents[: wanted.agents]})
+        check(config, [Layer(f"--agents {wanted.agents}: key", config.model_dump())])  # who is kept may name who is not
     if wanted.hidden > len(config.agents):
         raise ConfigurationError(f"--hidden: found {wanted.hidden}; allowed: 0 to {len(config.agents)}, the agents of this federation")
     show_notes(terms_of_use(agent.backbone for agent in config.agents))

@@ -166,6 +166,7 @@ class Wanted:
 
 def bring_up(wanted: Wanted, *, as_json: bool) -> None:
     from knexa.cli.run import cut_notes, show_notes
+    from knexa.cli.stopping import stopped_as_by_ctrl_c
     from knexa.learning.packaged import terms_of_use
     from knexa.service.local import LocalFederation
 
@@ -184,7 +185,8 @@ def bring_up(wanted: Wanted, *, as_json: bool) -> None:
     show_notes(terms_of_use(agent.backbone for agent in config.agents))
     folder = wanted.out or _free_folder()
     screen = Console(stderr=True)
-    with LocalFederation(config, folder, wanted.workplace, hidden=wanted.hidden) as federation:
+    # Its processes are in sessions of their own: a signal that ended this one alone would leave them all behind.
+    with stopped_as_by_ctrl_c(), LocalFederation(config, folder, wanted.workplace, hidden=wanted.hidden) as federation:
         over = Event()
         watcher = Thread(target=_show_progress, args=(folder, config.rounds, screen, over), daemon=True)
         try:

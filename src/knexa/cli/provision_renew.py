@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from knexa.cli.stopping import stopped_as_by_ctrl_c
 from knexa.cli.told import Told
 from knexa.errors import ConfigurationError, CredentialsError, PeerError
 from knexa.service.identity.authority import ROOT, Authority
@@ -101,10 +101,8 @@ def _line(one: Renewal) -> str:
 @contextmanager
 def _until_stopped() -> Iterator[None]:
     """Ctrl-C and the signal that stops a service end the block in peace: stopping is how it is meant to end."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        yield
+        with stopped_as_by_ctrl_c():
+            yield
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
-    finally:
-        signal.signal(signal.SIGTERM, before)

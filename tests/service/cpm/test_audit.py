@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from local_federation import NAMES, Recorded
 
+from knexa.errors import PeerError
+from knexa.protocol.messages import ExchangeFailed, Matched
 from knexa.service.cpm.audit import audit
 from knexa.service.cpm.journal import Entry, Journal
+from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 
 
@@ -39,3 +43,36 @@ def test_a_text_that_got_into_the_journal_is_found(tmp_path: Path) -> None:
         journal.append(Entry(9.0, "report", "a", "outcome-x", body + smuggled))
         journal.append(Entry(9.0, "report", "b", "rubbish", b"a private text"))
         assert len(audit(journal).faults) == 2
+
+
+def refused(one: Recorded, agent: str, report: pb.ReportRequest) -> None:
+    with pytest.raises(PeerError, match="not written as its values are"):
+        one.conductor.report(agent, report, 5.0)
+
+
+def test_no_report_that_is_taken_makes_the_audit_fail(tmp_path: Path) -> None:
+    """What says the same in other bytes is refused: a reason that is none, one k twice, a value of the schema that nothing reads."""
+    evaluation = {"scores": {"pass@1": 0.5}, "by_category": dict.fromkeys(codec.CATEGORIES, 0.5), "loss": None, "perplexity": None}
+    evaluation |= {"round": 0, "split": "test", "problems": 2, "samples": 1, "texts_kept": 0, "cut": 0, "correct": [0, 1]}
+    twice = codec.report("twice", {**evaluation, "stage": "start"})
+    twice.evaluation.k.append(1)
+    twice.evaluation.pass_at_k.append(0.5)
+    with Journal(f"sqlite:///{tmp_path / 'journal'}") as journal:
+        one = started(journal)
+        match = next(said.message.match for said in one.conductor.holding("a", 0) if isinstance(said.message, Matched))
+        for number, reason in enumerate((0, 99)):
+            refused(one, "a", pb.ReportRequest(report_id=f"failure-{number}", failure=pb.Failure(match_id=match.match_id, reason=reason)))
+        refused(one, "b", twice)
+        one.conductor.report("b", codec.report("once", {**evaluation, "stage": "start"}), 6.0)
+        one.conductor.report("a", codec.report("failure", ExchangeFailed(match.match_id, codec.REFUSED)), 7.0)
+        assert not audit(journal).faults
+
+
+def test_a_report_whose_numbers_come_in_another_order_is_taken(tmp_path: Path) -> None:
+    """On the wire, fields may come in any order; what is kept is in one."""
+    with Journal(f"sqlite:///{tmp_path / 'journal'}") as journal:
+        one = Recorded(journal).begun()
+        agent, report = one.reports()[0]
+        turned = pb.ReportRequest(profile=report.profile).SerializeToString() + pb.ReportRequest(report_id="p").SerializeToString()
+        one.conductor.report(agent, codec.parsed(pb.ReportRequest, turned, agent), 5.0)
+        assert not audit(journal).faults

@@ -81,9 +81,13 @@ class Conductor:
     def report(self, agent: str, request: pb.ReportRequest, now: float) -> None:
         """Returns when the report is on disk. One that was taken before is no news. Raises PeerError for what breaks the protocol."""
         self._require_whole()
-        report_id, _ = codec.from_report(agent, request)
-        if (agent, report_id) not in self._known:
-            self._take(Entry(now, "report", agent, report_id, request.SerializeToString()))
+        report_id, what = codec.from_report(agent, request)
+        if (agent, report_id) in self._known:
+            return
+        body = request.SerializeToString()
+        if codec.report(report_id, what).SerializeToString() != body:  # an audit could not tell it from a journal that was changed
+            raise PeerError(f"agent {agent!r} sent a report that is not written as its values are; is it of another version of knexa?")
+        self._take(Entry(now, "report", agent, report_id, body))
 
     def report_all(self, reports: Sequence[tuple[str, pb.ReportRequest]], now: float) -> list[PeerError | None]:
         """As :meth:`report`, one after the other, with one sync for all: for each of them None, or why it was refused."""

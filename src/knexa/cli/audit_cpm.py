@@ -15,7 +15,7 @@ from rich.table import Table
 
 from knexa.errors import KnexaError, RunFolderError
 from knexa.service.cpm.audit import Audit, Received, audit
-from knexa.service.cpm.journal import Journal
+from knexa.service.cpm.journal import Journal, JournalError
 from knexa.service.cpm.process import JOURNAL_FILE
 
 
@@ -27,7 +27,9 @@ def show_audit(folder: Path, url: str | None, *, as_json: bool, everything: bool
     path = folder / JOURNAL_FILE
     if url is None and not path.is_file():
         raise RunFolderError(f"{folder}: has no {JOURNAL_FILE}; pass the folder of `knexa cpm serve --out` or `knexa up`, or --journal URL")
-    with Journal(url or f"sqlite:///{path}") as journal:
+    with Journal(url or f"sqlite:///{path}", existing=True) as journal:
+        if journal.federation() is None:
+            raise JournalError(f"journal {journal.url}: no federation has begun in it, so there is nothing to prove; is it the right one?")
         found, where = audit(journal), journal.url
     if as_json:
         print(json.dumps({"received": [_plain(one) for one in found.received], "numbers": found.numbers, "faults": len(found.faults)}))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command_line import knexa
 from local_federation import NAMES, Recorded
 
 from knexa.errors import PeerError
 from knexa.protocol.messages import ExchangeFailed, Matched
 from knexa.service.cpm.audit import audit
-from knexa.service.cpm.journal import Entry, Journal
+from knexa.service.cpm.journal import Entry, Journal, JournalError
 from knexa.service.wire import codec
 from knexa.service.wire import federation_pb2 as pb
 
@@ -76,3 +77,32 @@ def test_a_report_whose_numbers_come_in_another_order_is_taken(tmp_path: Path) -
         turned = pb.ReportRequest(profile=report.profile).SerializeToString() + pb.ReportRequest(report_id="p").SerializeToString()
         one.conductor.report(agent, codec.parsed(pb.ReportRequest, turned, agent), 5.0)
         assert not audit(journal).faults
+
+
+def test_an_audit_proves_nothing_where_there_is_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No file, an empty one, a journal that never began: each is refused, and none is made."""
+    (tmp_path / "journal.sqlite").touch()
+    assert knexa("audit", "cpm", str(tmp_path)) == 5
+    assert knexa("audit", "cpm", str(tmp_path), "--journal", f"sqlite:///{tmp_path / 'nonexist.sqlite'}") == 2
+    assert "there is no such file" in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "nonexist.sqlite").exists()
+    Journal(f"sqlite:///{tmp_path / 'new'}").close()
+    assert knexa("audit", "cpm", str(tmp_path), "--journal", f"sqlite:///{tmp_path / 'new'}") == 5
+    assert "no federation has begun in it" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_journal_that_is_damaged_behind_its_first_entries_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rubbish in the middle of the file is met while entries are read, not when it is opened."""
+    path = tmp_path / "journal.sqlite"
+    with Journal(f"sqlite:///{path}") as journal:
+        journal.begin("f-1", "a" * 64)
+        for number in range(200):
+            journal.append(Entry(1.0, "report", "a", f"r-{number}", bytes(1000)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100_000] + b"\xff" * 50_000 + whole[150_000:])
+    with Journal(f"sqlite:///{path}") as journal:
+        for read in (lambda: list(journal.entries()), lambda: journal.ids(1000)):
+            with pytest.raises(JournalError, match=r"cannot be read .*; restore it from a backup"):
+                read()
+    assert knexa("audit", "cpm", str(tmp_path)) == 5
+    assert "restore it from a backup" in capsys.readouterr().err.replace("\n", " ")

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from sqlalchemy import (
@@ -105,8 +106,11 @@ class Snapshot:
 class Journal:
     """One federation's journal at a database URL (``sqlite:///PATH`` or ``postgresql+psycopg://…``)."""
 
-    def __init__(self, url: str) -> None:
-        """Raises ConfigurationError for a URL that names no database, JournalError for one that cannot be opened."""
+    def __init__(self, url: str, *, existing: bool = False) -> None:
+        """``existing``: nothing is made, and a SQLite file that is not there is a RunFolderError: for who only reads.
+
+        Raises ConfigurationError for a URL that names no database, JournalError for one that cannot be opened.
+        """
         try:
             self._engine = create_engine(url)
         except (SQLAlchemyError, ModuleNotFoundError) as error:
@@ -114,8 +118,11 @@ class Journal:
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _durable)
         self.url = self._engine.url.render_as_string(hide_password=True)
+        if existing and self._engine.dialect.name == "sqlite" and not Path(str(self._engine.url.database)).is_file():
+            raise RunFolderError(f"journal {self.url}: there is no such file; check the path")
         try:
-            _METADATA.create_all(self._engine)
+            if not existing:
+                _METADATA.create_all(self._engine)
             self._connection = self._engine.connect()
             self._gathering = False
             self._lock: int | None = None
@@ -146,7 +153,7 @@ class Journal:
 
     def federation(self) -> tuple[str, str] | None:
         """Id and settings (their SHA-256) of the federation whose journal this is; None if it is new. JournalError for another schema."""
-        row = self._read(select(_FEDERATION)).fetchone()
+        row = next(iter(self._read(select(_FEDERATION))), None)
         if row is not None and row.schema != SCHEMA:
             raise JournalError(
                 f"journal {self.url}: has schema {row.schema}, this version of knexa reads {SCHEMA}; go on with the one that began it"
@@ -182,7 +189,7 @@ class Journal:
     def entries(self, after: int = 0, kind: Kind | None = None) -> Iterator[Entry]:
         """Those behind number ``after``, or only those of one ``kind``, in their order."""
         chosen = select(_ENTRIES).where(_ENTRIES.c.number > after).order_by(_ENTRIES.c.number)
-        for row in self._read(chosen if kind is None else chosen.where(_ENTRIES.c.kind == kind)):
+        for row in self._rows(chosen if kind is None else chosen.where(_ENTRIES.c.kind == kind)):
             yield Entry(row.time, row.kind, row.sender, row.entry_id, row.body)
 
     def ids(self, until: int) -> set[tuple[str, str]]:
@@ -192,7 +199,7 @@ class Journal:
 
     def keep(self, body: Mapping[str, Any]) -> None:
         """A snapshot of what follows from all entries so far, in the place of the one before."""
-        number = int(self._read(select(func.max(_ENTRIES.c.number))).scalar_one())
+        number = int(self._read(select(func.max(_ENTRIES.c.number)))[0][0])
         self._write(
             delete(_SNAPSHOTS),
             insert(_SNAPSHOTS).values(number=number, version=version("knexa"), body=json.dumps(body).encode()),
@@ -200,7 +207,7 @@ class Journal:
 
     def snapshot(self) -> Snapshot | None:
         """The newest, if this version of knexa has made it."""
-        row = self._read(select(_SNAPSHOTS)).fetchone()
+        row = next(iter(self._read(select(_SNAPSHOTS))), None)
         if row is None or row.version != version("knexa"):
             return None
         return Snapshot(row.number, json.loads(row.body))
@@ -213,9 +220,13 @@ class Journal:
         self._connection.close()
         self._engine.dispose()
 
-    def _read(self, statement: Any) -> Any:
+    def _read(self, statement: Any) -> list[Any]:
+        return list(self._rows(statement))
+
+    def _rows(self, statement: Any) -> Iterator[Any]:
+        """One after the other: damage may lie behind the first of them."""
         try:
-            return self._connection.execute(statement)
+            yield from self._connection.execute(statement)
         except SQLAlchemyError as error:
             raise JournalError(f"journal {self.url}: cannot be read ({_reason(error)}); restore it from a backup") from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from local_federation import WORKPLACE, small
 
-from knexa.errors import ConfigurationError, PeerError
+from knexa.errors import ConfigurationError, PeerError, RunFolderError
 from knexa.participant.contract import load_workplace
 from knexa.service.agent.connection import CpmConnection
 from knexa.service.agent.policy import load_policy
@@ -111,6 +111,20 @@ def test_a_port_that_is_taken_is_named_before_anything_begins(tmp_path: Path) ->
         with pytest.raises(ConfigurationError, match=f"{where}: cannot be listened at .*; choose another --listen"):
             join(plan, lambda line: None)
     assert not (tmp_path / "agent").exists()
+
+
+@pytest.mark.parametrize("folder", ["file", "file/agent"])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, folder: str) -> None:
+    """A file, or below one: a sentence with the option."""
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFolderError, match=rf"{folder}: cannot be used .*; choose another --dir"):
+        Workbench("agent-1", small(), load_workplace(WORKPLACE, small()), tmp_path / folder)
+
+
+def test_an_agents_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """As soon as it is made."""
+    Workbench("agent-1", small(), load_workplace(WORKPLACE, small()), tmp_path / "agent").close()
+    assert (tmp_path / "agent").stat().st_mode & 0o077 == 0
 
 
 def test_a_coordinator_that_shows_somebody_elses_certificate_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,19 @@ def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
     """Model, machine, work in hand with its package, reports on their way: equal in another process."""
     AgentStore(tmp_path / "agent").save(memory())
     assert AgentStore(tmp_path / "agent").load() == memory()
+
+
+def test_what_an_agent_keeps_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whatever the umask allows to others: texts that arrived are in there, and weights that learned private ones."""
+    before = os.umask(0o022)
+    try:
+        store, kept = AgentStore(tmp_path / "agent"), memory()
+        store.save(kept)
+        store.save(replace(kept, learner=b"another"))
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "agent", *(tmp_path / "agent").iterdir())}
+    assert modes == {"agent": 0o700, "agent.json": 0o600, "learner-2.bin": 0o600}
 
 
 def test_a_new_agent_has_nothing(tmp_path: Path) -> None:

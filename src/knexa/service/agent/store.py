@@ -1,7 +1,8 @@
 """What an agent keeps on disk, so that it goes on after a kill at any moment as if nothing had happened.
 
 Two files, replaced together: the model's state under a name of its own, and ``agent.json``, which names it and holds everything else.
-Work in hand is kept as what it is to do; it begins again from the same bytes, so it ends the same.
+Work in hand is kept as what it is to do; it begins again from the same bytes, so it ends the same. Both are for their owner alone, and so
+is the folder where it is made here: texts that arrived are in there, and weights that learned private ones.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from knexa.protocol.agent import AgentState
 from knexa.protocol.encoding import JsonForm
 from knexa.protocol.peer import Work
 from knexa.service.agent.policy import Exchanged
+from knexa.service.identity.files import PRIVATE
 
 _FILE = "agent.json"
 _FORM = JsonForm()
@@ -72,13 +74,13 @@ class AgentStore:
     def save(self, memory: Memory) -> None:
         """On return it is on disk; a crash meanwhile leaves what was saved before."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             before = self._learner()
             changed = memory.learner is not self._kept
             if changed:
                 self._number += 1
-                durable.replace(self._learner(), memory.learner)
-            durable.replace(self.folder / _FILE, json.dumps(self._form(memory)).encode())
+                durable.replace(self._learner(), memory.learner, PRIVATE)
+            durable.replace(self.folder / _FILE, json.dumps(self._form(memory)).encode(), PRIVATE)
             if changed and self._kept is not None:
                 before.unlink(missing_ok=True)
             self._kept = memory.learner

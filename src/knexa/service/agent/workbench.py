@@ -25,14 +25,18 @@ class Workbench:
     """``folder``: where timings and, after every round, the adapter are kept. Close it when the agent's process ends."""
 
     def __init__(self, name: str, config: FederationConfig, place: Workplace, folder: Path) -> None:
+        """Raises RunFolderError for a folder that cannot be made or written to."""
         self._name, self._config, self._place, self._folder = name, config, place, folder
         self.lease_s = config.transport.lease_s
         self._began = time.perf_counter()
         self._worked, self._clock_began = 0.0, 0.0
         self._clock: int | None = None
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / TIMINGS_FILE
-        self._timings = EventLog(path, keep_bytes=path.stat().st_size if path.exists() else None)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # for its owner alone: see the store
+            self._timings = EventLog(path, keep_bytes=path.stat().st_size if path.exists() else None)
+        except OSError as error:
+            raise RunFolderError(f"{folder}: cannot be used ({error.strerror}); choose another --dir") from error
 
     async def transfer_set(self) -> str:
         return await asyncio.to_thread(self._place.transfer_set)

@@ -103,6 +103,15 @@ def test_a_port_that_is_taken_is_named(patient: Patient) -> None:
     assert [name for name, one in findings.items() if not one.fine] == ["port"]
 
 
+@pytest.mark.parametrize("folder", ["file", "file/agent"])
+def test_a_folder_that_cannot_be_made_is_named(patient: Patient, tmp_path: Path, folder: str) -> None:
+    """A file, or below one, however much room is on its disk."""
+    (tmp_path / "file").touch()
+    disk = found(replace(patient, folder=tmp_path / folder))["disk"]
+    assert not disk.fine
+    assert f"{tmp_path / 'file'}: is no folder that can be written to; choose another --dir" in disk.what
+
+
 def test_an_organisation_that_is_not_trusted_is_named(patient: Patient) -> None:
     """By its name, with the command that mends it."""
     Credentials(patient.identity).trust.dismiss("agent-3")

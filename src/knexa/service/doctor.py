@@ -7,6 +7,7 @@ program in the sandbox, loads the model. None of them changes anything, here or 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -122,6 +123,8 @@ def _port(patient: Patient) -> str:
 
 def _disk(patient: Patient) -> str:
     existing = next(parent for parent in (patient.folder.absolute(), *patient.folder.absolute().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{existing}: is no folder that can be written to; choose another --dir, or change its owner")
     free = shutil.disk_usage(existing).free
     if free < LEAST_FREE:
         raise ConfigurationError(f"{existing}: {free / 2**20:.0f} MB are free, {LEAST_FREE / 2**20:.0f} are wanted; make room")

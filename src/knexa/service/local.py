@@ -98,7 +98,7 @@ class LocalFederation:
         holds something already, ConfigurationError for a baseline that only a simulation has.
         """
         require_peers_only(config)
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RunFolderError(f"{folder}: exists and is not an empty folder; choose another --out")
         self.folder, self._config, self._workplace, self._options = folder, config, workplace, options or {}
         self._hosts = hosts or {}
@@ -114,10 +114,13 @@ class LocalFederation:
         self.stop()
 
     def start(self) -> None:
-        """Make identities, then the coordinator's process and one for each agent."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Make identities, then the coordinator's process and one for each agent. RunFolderError if the folder cannot be written."""
         settings = self.folder / "federation.toml"
-        settings.write_text(to_toml(self._config), encoding="utf-8")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            settings.write_text(to_toml(self._config), encoding="utf-8")
+        except OSError as error:
+            raise RunFolderError(f"{self.folder}: cannot be written ({error.strerror}); choose another --out") from error
         identities = provision(self._config, self.folder / "identities")
         address, relay = (f"{self._host(name).address}:{_free_port()}" for name in (CPM, RELAY))
 

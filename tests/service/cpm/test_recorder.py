@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from knexa.events import read_events
+from knexa.service.cpm.journal import JournalError
 from knexa.service.cpm.recorder import RecordFile
 
 
@@ -29,3 +32,11 @@ def test_it_goes_on_behind_its_mark_or_says_that_it_cannot(tmp_path: Path) -> No
         assert not RecordFile.stands(path, mark)
     path.unlink()
     assert not RecordFile.stands(path, mark)
+
+
+def test_a_full_disk_is_an_error_of_the_journal() -> None:
+    """While an event is written, and when the file is closed with what was left of it: the code is the same, and the sentence."""
+    one = RecordFile(Path("/dev/full"))
+    for write in (lambda: one.append("match", {"round": 1}), one.close):
+        with pytest.raises(JournalError, match=r"/dev/full: cannot be written \(No space left on device\); make room"):
+            write()

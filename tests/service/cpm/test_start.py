@@ -20,7 +20,7 @@ from knexa.errors import ConfigurationError, CredentialsError, KnexaError, RunFo
 from knexa.service.cpm.journal import Journal
 from knexa.service.cpm.process import CONFIG_FILE, JOURNAL_FILE, CpmPlan, serve
 from knexa.service.identity import CPM
-from knexa.service.local import provision
+from knexa.service.local import LocalFederation, provision
 from knexa.service.settings import settings_hash
 
 
@@ -124,3 +124,13 @@ def test_a_second_coordinator_hears_of_the_first_and_not_of_its_port(plan: CpmPl
         where = f"127.0.0.1:{line.strip().rpartition(':')[2]}"
         with pytest.raises(RunFolderError, match="another coordinator runs this federation"):
             serve(replace(plan, listen=where), print)
+
+
+@pytest.mark.parametrize("folder", ["file", "file/run"])
+def test_a_folder_that_cannot_be_made_is_named(plan: CpmPlan, tmp_path: Path, folder: str) -> None:
+    """A file, or below one: a sentence with the option, here and from a federation on one machine."""
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFolderError, match=rf"{folder}: cannot be used .*; choose another --out"):
+        serve(replace(plan, folder=tmp_path / folder), print)
+    with pytest.raises(RunFolderError, match=rf"{folder}: .*; choose another --out"), LocalFederation(small(), tmp_path / folder) as up:
+        up.start()

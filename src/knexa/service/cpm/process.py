@@ -22,7 +22,7 @@ from knexa.events import EVENTS_FILE, TIMINGS_FILE, EventLog
 from knexa.protocol.assembly import coordinator_of, header_of, require_peers_only
 from knexa.protocol.coordinator import Phase
 from knexa.service.cpm.conductor import Conductor
-from knexa.service.cpm.journal import Journal, Snapshot
+from knexa.service.cpm.journal import Journal, JournalError, Snapshot
 from knexa.service.cpm.leases import Leases
 from knexa.service.cpm.metrics import serve_metrics
 from knexa.service.cpm.recorder import RecordFile
@@ -76,7 +76,6 @@ def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
                 require_free(where, option)
     if plan.journal is None and not (plan.folder / JOURNAL_FILE).exists():
         _require_no_record(plan.folder)
-    plan.folder.mkdir(parents=True, exist_ok=True)
     with _alone(plan.folder), Journal(plan.journal or f"sqlite:///{plan.folder / JOURNAL_FILE}") as journal:
         journal.hold()
         known = journal.federation()
@@ -87,9 +86,18 @@ def serve(plan: CpmPlan, note: Callable[[str], None]) -> bool:
         federation_id, began_with = known
         if began_with != settings_hash(plan.config):
             raise ConfigurationError(f"{plan.folder}: holds the journal of a federation with other settings; choose another folder")
-        if not (plan.folder / CONFIG_FILE).exists():  # after the journal: where it stands, there is one
-            durable.replace(plan.folder / CONFIG_FILE, to_toml(plan.config).encode())
+        _keep_settings(plan)
         return asyncio.run(_Process(plan, journal, federation_id, note).run(credentials))
+
+
+def _keep_settings(plan: CpmPlan) -> None:
+    """After the journal has begun: where they stand, there is one."""
+    path = plan.folder / CONFIG_FILE
+    try:
+        if not path.exists():
+            durable.replace(path, to_toml(plan.config).encode())
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be written ({error.strerror}); make room and start again") from error
 
 
 def _coordinators_own(identity: Path) -> Credentials:
@@ -112,8 +120,12 @@ def _require_no_record(folder: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time: a second one would write the record anew under the first."""
-    lock = os.open(folder, os.O_RDONLY)
+    """The folder, made if need be. One process at a time: a second one would write the record anew under the first."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be used ({error.strerror}); choose another --out") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from knexa.events import EventLog, encode
+from knexa.service.cpm.journal import JournalError
 
 
 class Recorder(Protocol):
@@ -21,12 +23,14 @@ class Recorder(Protocol):
 
 
 class RecordFile:
-    """``events.jsonl`` at a path. A mark is its length and SHA-256."""
+    """``events.jsonl`` at a path. A mark is its length and SHA-256. Raises JournalError where it cannot be written."""
 
     def __init__(self, path: Path, mark: Mapping[str, Any] | None = None) -> None:
         """Begin it anew, or go on behind ``mark``, for which :meth:`stands` has to be true."""
+        self._path = path
         self._hash = hashlib.sha256(path.read_bytes()[: mark["bytes"]] if mark else b"")
-        self._log = EventLog(path, keep_bytes=mark["bytes"] if mark else None)
+        with self._written():
+            self._log = EventLog(path, keep_bytes=mark["bytes"] if mark else None)
 
     @staticmethod
     def stands(path: Path, mark: Mapping[str, Any]) -> bool:
@@ -38,10 +42,20 @@ class RecordFile:
 
     def append(self, kind: str, fields: Mapping[str, Any]) -> None:
         self._hash.update(encode({"kind": kind, **fields}))
-        self._log.append(kind, **fields)
+        with self._written():
+            self._log.append(kind, **fields)
 
     def mark(self) -> Mapping[str, Any]:
         return {"bytes": self._log.size, "sha256": self._hash.hexdigest()}
 
     def close(self) -> None:
-        self._log.close()
+        with self._written():
+            self._log.close()
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Without room for it the coordinator ends as without room for its journal, from which the next start writes what is missing."""
+        try:
+            yield
+        except OSError as error:
+            raise JournalError(f"{self._path}: cannot be written ({error.strerror}); make room and start again") from error

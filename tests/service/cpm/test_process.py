@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from local_federation import NAMES, Recorded, small
 
+from knexa.events import TIMINGS_FILE, read_events
 from knexa.protocol.coordinator import Phase
 from knexa.protocol.messages import Matched
-from knexa.service.cpm.journal import Journal
+from knexa.service.cpm.journal import Entry, Journal
 from knexa.service.cpm.leases import Leases
 from knexa.service.cpm.process import CpmPlan, _Process
 
@@ -108,3 +109,11 @@ def test_a_teacher_that_writes_is_waited_for_by_its_student(process: _Process, w
     assert phase_at(process, waiting, leases, late + 32.0) is Phase.EXCHANGES
     leases.renew(match.student, late + 62.0, worked_ms=5)
     assert phase_at(process, waiting, leases, late + 63.0) is Phase.BETWEEN
+
+
+def test_the_time_of_a_run_is_from_its_first_start_on(process: _Process, journal: Journal, tmp_path: Path) -> None:
+    """A coordinator that was started again long after its agents had joined counts what was before."""
+    journal.append(Entry(1000.0, "start", "", "start"))
+    journal.append(Entry(8000.0, "close", "", "close"))
+    process._keep_timings()
+    assert [row["seconds"] for row in read_events(tmp_path, TIMINGS_FILE)] == [7000.0]

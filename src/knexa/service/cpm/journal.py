@@ -192,6 +192,12 @@ class Journal:
         for row in self._rows(chosen if kind is None else chosen.where(_ENTRIES.c.kind == kind)):
             yield Entry(row.time, row.kind, row.sender, row.entry_id, row.body)
 
+    @property
+    def seconds(self) -> float:
+        """From the first entry to the last, whoever was restarted in between; 0 without any."""
+        first, last = self._read(select(func.min(_ENTRIES.c.time), func.max(_ENTRIES.c.time)))[0]
+        return 0.0 if first is None else float(last - first)
+
     def ids(self, until: int) -> set[tuple[str, str]]:
         """Sender and id of every entry up to number ``until``."""
         chosen = select(_ENTRIES.c.sender, _ENTRIES.c.entry_id).where(_ENTRIES.c.number <= until)

@@ -273,9 +273,10 @@ class _Process:
             return
 
     def _keep_timings(self) -> None:
+        """After a restart, this process alone has seen only the last stretch of the run."""
         log = EventLog(self._plan.folder / TIMINGS_FILE)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        log.append("total", seconds=time.time() - self._began, peak_rss_mb=peak)
+        log.append("total", seconds=max(time.time() - self._began, self._journal.seconds), peak_rss_mb=peak)
         log.close()
 
     def _end(self) -> None:

@@ -13,6 +13,7 @@ import symtable
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from knexa.evaluation.problems import Problem
@@ -134,24 +135,31 @@ def _changed(part: ast.stmt) -> Iterator[str]:
                 yield name
 
 
+#: Of one row, whose statements are asked about again and again.
+_remembered = lru_cache(maxsize=512)
+
+
+@_remembered
 def _table(part: ast.AST) -> symtable.SymbolTable:
     return symtable.symtable(ast.unparse(part), "row", "exec")
 
 
-def _bound(part: ast.AST) -> set[str]:
+@_remembered
+def _bound(part: ast.AST) -> frozenset[str]:
     """Names that ``part`` binds at the top level."""
-    return {symbol.get_name() for symbol in _table(part).get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    return frozenset(symbol.get_name() for symbol in _table(part).get_symbols() if symbol.is_assigned() or symbol.is_imported())
 
 
-def _used(part: ast.AST) -> set[str]:
+@_remembered
+def _used(part: ast.AST) -> frozenset[str]:
     """Names that ``part`` reads at the top level, at once or when it is called."""
-    tables, names = [_table(part)], set()
+    tables, names = [_table(part)], set[str]()
     for table in tables:
         tables.extend(table.get_children())
         names |= {
             one.get_name() for one in table.get_symbols() if one.is_referenced() and (table.get_type() == "module" or one.is_global())
         }
-    return names
+    return frozenset(names)
 
 
 def _local(function: ast.FunctionDef) -> set[str]:

@@ -19,13 +19,14 @@ def steps_each(config: FederationConfig) -> int:
     return math.ceil(config.distillation.steps * exchange_share(config))
 
 
-def prompts_each(config: FederationConfig, available: int | None = None) -> int:
-    """Prompts that each agent answers in a round, the same for all; rounded up likewise.
+def prompts_each(config: FederationConfig) -> int:
+    """Prompts that each agent answers in a round, the same for all; rounded up likewise."""
+    return shared(config, config.distillation.prompts)
 
-    ``available``: prompts of the transfer set, which a student of a pair cannot ask more than. None where that is not known.
-    """
-    asked = config.distillation.prompts if available is None else min(config.distillation.prompts, available)
-    return math.ceil(asked * exchange_share(config))
+
+def shared(config: FederationConfig, prompts: int) -> int:
+    """Everybody's share of ``prompts``; of all there are, where they are fewer than a student may ask for."""
+    return math.ceil(prompts * exchange_share(config))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Task[Answers]):
-    """Answer at most ``prompts`` prompts of the transfer set greedily (:func:`~knexa.baselines.budget.prompts_each` of what there are).
+    """Answer at most ``prompts`` prompts of the transfer set greedily (of few, :func:`~knexa.baselines.budget.shared`).
 
     Which ones is drawn from seed and round: the same for everybody.
     """

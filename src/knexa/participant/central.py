@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from knexa.baselines.budget import prompts_each
+from knexa.baselines.budget import shared
 from knexa.baselines.tasks import Adopt, Answer, AnsweredPrompt, Answers, Distil, Learn, Learned, Share, Shared, Task, Tell
 from knexa.learning.distillation import alpha_at
 from knexa.learning.learner import Text
@@ -44,7 +44,7 @@ class Assistant:
     def answers(self, prompts: int) -> Answers:
         """To the prompts of the round, drawn for all alike; ``prompts``, or fewer where the transfer set is small."""
         participant = self.participant
-        most = min(prompts, prompts_each(participant.config, len(participant.transfer_set.problems)))
+        most = min(prompts, shared(participant.config, len(participant.transfer_set.problems)))
         drawn = participant.transfer_set.draw(most, (), (), stream(participant.config.seed, "central", self.round))
         answers = participant.answers(drawn, self.round)
         return Answers(tuple((prompt, answer.text, answer.confidence) for prompt, answer in answers))

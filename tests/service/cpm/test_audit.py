@@ -9,7 +9,7 @@ from command_line import knexa
 from local_federation import NAMES, Recorded
 
 from knexa.errors import PeerError
-from knexa.protocol.messages import ExchangeFailed, Matched
+from knexa.protocol.messages import REFUSED, ExchangeFailed, Matched
 from knexa.service.cpm.audit import audit
 from knexa.service.cpm.journal import Entry, Journal, JournalError
 from knexa.service.wire import codec
@@ -65,7 +65,7 @@ def test_no_report_that_is_taken_makes_the_audit_fail(tmp_path: Path) -> None:
             refused(one, "a", pb.ReportRequest(report_id=f"failure-{number}", failure=pb.Failure(match_id=match.match_id, reason=reason)))
         refused(one, "b", twice)
         one.conductor.report("b", codec.report("once", {**evaluation, "stage": "start"}), 6.0)
-        one.conductor.report("a", codec.report("failure", ExchangeFailed(match.match_id, codec.REFUSED)), 7.0)
+        one.conductor.report("a", codec.report("failure", ExchangeFailed(match.match_id, REFUSED)), 7.0)
         assert not audit(journal).faults
 
 

@@ -7,9 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from local_federation import WORKPLACE
+import pytest
+from local_federation import WORKPLACE, small
+
+from knexa.cli.stopping import stopped_as_by_ctrl_c
+from knexa.service.local import LocalFederation
 
 
 def children(pid: int) -> list[int]:
@@ -33,3 +38,20 @@ def test_the_signal_that_stops_a_service_leaves_no_process_behind(tmp_path: Path
     assert up.returncode == 130
     assert "stopped; what was done is in" in said
     assert not [pid for pid in begun if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_signal_while_a_process_is_started_does_not_lose_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when the process is there and nobody has noted it yet: that one is ended, too, and no other is started."""
+    federation = LocalFederation(small(), tmp_path / "up", WORKPLACE)
+    spawn, begun = federation._spawn, []
+
+    def interrupted(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+        begun.append(spawn(command, log))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return begun[-1]
+
+    monkeypatch.setattr(federation, "_spawn", interrupted)
+    with pytest.raises(KeyboardInterrupt), stopped_as_by_ctrl_c(), federation:
+        federation.start()
+    assert len(begun) == 1
+    assert not Path(f"/proc/{begun[0].pid}").exists()

@@ -7,11 +7,14 @@ dies is started again and goes on from its folder, as an operator's service mana
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,7 +158,8 @@ class LocalFederation:
         one.restarts = 0 if now - one.began > HEALTHY_S else one.restarts + 1
         if one.restarts > RESTARTS:
             raise ProcessFailed(f"{one.name} ended with code {one.process.returncode}, {RESTARTS + 1} times in a row; see {one.log}")
-        one.process, one.began = self._spawn(one.command, one.log), now
+        with _undisturbed():
+            one.process, one.began = self._spawn(one.command, one.log), now
 
     def _renew(self) -> None:
         """Certificates that are due get their successors, which the processes read without a restart."""
@@ -202,7 +206,8 @@ class LocalFederation:
         log = self.folder / "logs" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
         command = [*self._host(name).prefix, sys.executable, "-m", "knexa", *arguments]
-        self._running.append(_Running(name, command, log, self._spawn(command, log), time.monotonic()))
+        with _undisturbed():
+            self._running.append(_Running(name, command, log, self._spawn(command, log), time.monotonic()))
 
     def _host(self, name: str) -> Host:
         return self._hosts.get(name, Host())
@@ -213,6 +218,23 @@ class LocalFederation:
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
         with log.open("ab") as out:
             return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A signal to stop is heard after the block: between a process's start and its entry in the list nobody would know whom to end."""
+    if threading.current_thread() is not threading.main_thread():  # others hear no signals
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for heard in came:
+        signal.raise_signal(heard)
 
 
 def _timings(folder: Path) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ _RULES = (
         "licence/copyright",
         ("copyright", "©", "(c)"),
         re.compile(
-            r"(?:copyright\s{0,4}(?:\(c\)|©)?|\(c\)\s{0,4}copyright|©)\s{0,4},?\s{0,4}(?:19|20)\d\d(?:\s{0,4}[-,]\s{0,4}(?:19|20)?\d\d){0,30}"
-            r"[ ,]{1,8}[^\n]{2,100}",
+            # whitespace stands once between two signs: several in a row would be tried in every division of it
+            r"(?:copyright\s*(?:(?:\(c\)|©)\s*)?|\(c\)\s*copyright\s*|©\s*)(?:,\s*)?(?:19|20)\d\d(?:\s*[-,]\s*(?:19|20)?\d\d)*"
+            r"[ ,]+[^\n]{2,100}",
             re.I,
         ),
     ),

@@ -126,7 +126,7 @@ RULES: tuple[Rule, ...] = (
         "said",
         _SAID_LITERALS,
         r"(?i)\b(?:pass(?:word|wd|phrase|code)|secret|token|(?:api|access|secret) (?:key|code|phrase"
-        r"|token)|pin)\s{1,8}(?:for [\w@. -]{1,40} )?(?:is|was)\s{0,8}:?\s{0,8}['\"]?([^\s'\"]{6,200})",
+        r"|token)|pin)\s+(?:for [\w@. -]{1,40} )?(?:is|was)\s*(?::\s*)?['\"]?([^\s'\"]{6,200})",
         is_said_password,
     ),
     _rule(

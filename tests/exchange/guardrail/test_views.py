@@ -71,10 +71,7 @@ def test_an_encoded_secret_is_stopped(how: str) -> None:
 @pytest.mark.parametrize("how", [how for how in ENCODINGS if how not in ("f-string", "one escape", "full width", "zero width")])
 def test_an_encoded_secret_among_other_languages_is_stopped(how: str) -> None:
     """A sentence with letters beyond ASCII is text, too."""
-    try:
-        encoded = ENCODINGS[how](f"für den Zugang: {SECRET}")
-    except UnicodeEncodeError:
-        pytest.skip("this way has ASCII only")
+    encoded = ENCODINGS[how](f"für den Zugang: {SECRET}")
     assert Guardrail().review([f"def f(values):\n    key = {encoded}\n    return len(values)\n"]).texts[0].text is None
 
 
